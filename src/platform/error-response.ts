@@ -1,0 +1,83 @@
+import { trace } from '@opentelemetry/api';
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import { DomainError, type ErrorCode, errorType, isUnavailable } from './errors.ts';
+import type { Logger } from './logger.ts';
+
+/** The one table from error codes to HTTP statuses. */
+export const HTTP_STATUS: Record<ErrorCode, number> = {
+  INVALID_REQUEST: 400,
+  UNAUTHORIZED: 401,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  CONFLICT: 409,
+  FILE_TOO_LARGE: 413,
+  UNSUPPORTED_FORMAT: 415,
+  EMPTY_DOCUMENT: 422,
+  RATE_LIMITED: 429,
+  QUEUE_FULL: 429,
+  INTERNAL: 500,
+  UNAVAILABLE: 503,
+};
+
+/** Answers every error in one shape; a 5xx says nothing of the inside, the log line says it all. */
+export function errorResponse(options: { logger: Logger }): ErrorRequestHandler {
+  return function answerError(thrown, _request, response, _next) {
+    const error = toDomainError(thrown);
+    if (error.code === 'INTERNAL') options.logger.error('request failed', { error: thrown });
+    response.locals['errorType'] = error.code === 'INTERNAL' ? errorType(thrown) : error.code;
+    // Too late for an answer: the client must see that this one is not whole.
+    if (response.headersSent) return void response.destroy();
+    sendError(response, error);
+  };
+}
+
+function sendError(response: Response, error: DomainError): void {
+  if (error.retryAfter !== undefined) response.set('Retry-After', String(error.retryAfter));
+  if (error.code === 'UNAUTHORIZED') response.set('WWW-Authenticate', 'Bearer realm="ragbase"');
+  const span = trace.getActiveSpan()?.spanContext();
+  response.status(HTTP_STATUS[error.code]).json({
+    error: error.code,
+    message: error.message,
+    requestId: response.locals['requestId'],
+    ...(span && { traceId: span.traceId }),
+    ...(error.details && { details: error.details }),
+    ...(error.code === 'RATE_LIMITED' && { retryAfter: error.retryAfter }),
+  });
+}
+
+/** No route answers this path. */
+export const notFound: RequestHandler = function answerNotFound(_request, _response, next) {
+  next(new DomainError('NOT_FOUND', 'There is nothing at this address. The API is described at /docs.'));
+};
+
+/** A path that exists, with another method. */
+export function methodNotAllowed(methods: readonly string[]): RequestHandler {
+  const allow = methods.map((method) => method.toUpperCase()).join(', ');
+  return function answerMethodNotAllowed(request, response, next) {
+    response.set('Allow', allow);
+    if (request.method === 'OPTIONS') return void response.status(204).end();
+    next(new DomainError('METHOD_NOT_ALLOWED', `This address answers ${allow} only.`));
+  };
+}
+
+/** What body-parser, the router and Postgres throw, in our words. */
+function toDomainError(thrown: unknown): DomainError {
+  if (thrown instanceof DomainError) return thrown;
+  const { type, status } = (thrown ?? {}) as { type?: string; status?: number };
+  if (type === 'entity.parse.failed')
+    return new DomainError('INVALID_REQUEST', 'The body is not valid JSON.', { cause: thrown });
+  if (type === 'entity.too.large')
+    return new DomainError('FILE_TOO_LARGE', 'The body is larger than this call allows.', { cause: thrown });
+  if (status !== undefined && status >= 400 && status < 500)
+    return new DomainError('INVALID_REQUEST', 'The request could not be read. Check its encoding and its path.', {
+      cause: thrown,
+    });
+  if (isUnavailable(thrown))
+    return new DomainError('UNAVAILABLE', 'A part of the service is away. Try again in a moment.', {
+      retryAfter: 5,
+      cause: thrown,
+    });
+  return new DomainError('INTERNAL', 'Something went wrong on our side. Quote the requestId when you report it.', {
+    cause: thrown,
+  });
+}

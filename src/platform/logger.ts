@@ -1,0 +1,101 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
+import { styleText } from 'node:util';
+import { trace } from '@opentelemetry/api';
+import winston from 'winston';
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+/** A winston logger. Fields go in the second argument, an `Error` under `error`. */
+export type Logger = winston.Logger;
+
+export interface LoggerOptions {
+  service: string;
+  version: string;
+  level: LogLevel;
+  /** `json` for machines, `pretty` for a person at a terminal. */
+  format: 'json' | 'pretty';
+}
+
+const fieldsOfContext = new AsyncLocalStorage<Record<string, unknown>>();
+
+/** Runs `work`; every line that is logged meanwhile, however deep, carries the fields too. */
+export function withLogFields<T>(fields: Record<string, unknown>, work: () => T): T {
+  return fieldsOfContext.run({ ...fieldsOfContext.getStore(), ...fields }, work);
+}
+
+/** Opens the process's logger, on standard output. */
+export function openLogger(options: LoggerOptions): Logger {
+  const { service, version } = options;
+  return winston.createLogger({
+    level: options.level,
+    format: winston.format((info) => {
+      const record = toRecord(info, { service, version });
+      info[Symbol.for('message') as unknown as string] =
+        options.format === 'json' ? JSON.stringify(record) : pretty(record);
+      return info;
+    })(),
+    transports: [new winston.transports.Console({ forceConsole: false })],
+  });
+}
+
+/** Writes out what is pending. `process.exit` alone would lose it on a slow pipe. */
+export async function closeLogger(logger: Logger): Promise<void> {
+  const finished = once(logger, 'finish');
+  logger.end();
+  await finished;
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+}
+
+type LogRecord = { timestamp: string; level: string; message: string } & Record<string, unknown>;
+
+function toRecord(info: winston.Logform.TransformableInfo, fixed: { service: string; version: string }): LogRecord {
+  const span = trace.getActiveSpan()?.spanContext();
+  const { level, message, error, ...fields } = info;
+  return {
+    timestamp: new Date().toISOString(),
+    level,
+    message: String(message),
+    ...fixed,
+    ...(span && { trace_id: span.traceId, span_id: span.spanId }),
+    ...fieldsOfContext.getStore(),
+    ...fields,
+    ...(error instanceof Error && { error: describeError(error) }),
+  };
+}
+
+/** Class, code and stack; causes by class and code only. A driver's message may quote what it was sent. */
+function describeError(error: Error & { code?: unknown }): Record<string, unknown> {
+  const frames = error.stack
+    ?.split('\n')
+    .filter((line) => line.startsWith('    at '))
+    .slice(0, 8);
+  return {
+    type: error.name,
+    ...(typeof error.code === 'string' && { code: error.code }),
+    message: SAFE_MESSAGES.has(error.name) ? error.message : undefined,
+    stack: frames?.join('\n'),
+    ...(error.cause instanceof Error && { cause: describeError(error.cause) }),
+  };
+}
+
+/** Errors whose messages are our own words, or of the runtime's, and quote no input. */
+const SAFE_MESSAGES = new Set(['DomainError', 'ProcessingError', 'EmbeddingError', 'ConfigError', 'AggregateError']);
+
+const COLORS = { error: 'red', warn: 'yellow', info: 'green', debug: 'gray' } as const;
+
+function pretty({
+  timestamp,
+  level,
+  message,
+  service: _service,
+  version: _version,
+  span_id: _span,
+  ...fields
+}: LogRecord): string {
+  const rest = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`);
+  const name = styleText(COLORS[level as LogLevel] ?? 'white', level.padEnd(5));
+  return `${timestamp.slice(11, 23)} ${name} ${message} ${styleText('gray', rest.join(' '))}`.trimEnd();
+}

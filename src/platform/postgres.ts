@@ -1,0 +1,57 @@
+import pg from 'pg';
+import type { Logger } from './logger.ts';
+
+/** What runs a query: the pool, or the client of an open transaction. */
+export type Queryable = Pick<pg.ClientBase, 'query'>;
+
+export interface PostgresOptions {
+  url: string;
+  /** Connections. 1 for a server that is one session, as PGlite is. */
+  poolSize: number;
+  logger: Logger;
+  /** Statements that every new connection runs first. */
+  sessionSettings?: readonly string[];
+}
+
+/** Opens a pool; connects when first used. */
+export function openPostgres(options: PostgresOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 60_000,
+    application_name: 'ragbase',
+    keepAlive: true,
+  });
+  // Without a listener, a connection that breaks while idle ends the process.
+  pool.on('error', (error) => options.logger.warn('an idle database connection broke', { error }));
+  pool.on('connect', (client) => {
+    // Queued on the client before the query that asked for it.
+    for (const statement of options.sessionSettings ?? []) {
+      client.query(statement).catch((error: unknown) => options.logger.warn('session setting refused', { error }));
+    }
+  });
+  return pool;
+}
+
+/**
+ * Runs `work` in one transaction: committed when it resolves, rolled back when it throws.
+ * Inside, use the client alone: where the pool has one connection, a pool query would wait for ever.
+ */
+export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}

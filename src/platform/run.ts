@@ -1,0 +1,60 @@
+import { closeOnSignals, createLifecycle, type Lifecycle } from './lifecycle.ts';
+import { closeLogger, type Logger, type LogLevel, openLogger } from './logger.ts';
+import { VERSION } from './version.ts';
+
+/** What every process reads of its settings to begin with. */
+export interface BaseConfig {
+  LOG_LEVEL: LogLevel;
+  LOG_FORMAT: 'json' | 'pretty';
+  SHUTDOWN_TIMEOUT_MS: number;
+}
+
+export interface ProcessOptions<C extends BaseConfig> {
+  service: string;
+  /** Closed last but for the logger, so that no span of the shutdown is lost. */
+  telemetry: { shutdown(): Promise<void> };
+  readConfig: () => C;
+}
+
+/**
+ * Runs a process: settings, logger, order of closing, signals, then `start`. Whatever stops the
+ * start is said in one message, and ends the process with status 1.
+ */
+export async function run<C extends BaseConfig>(
+  options: ProcessOptions<C>,
+  start: (parts: { config: C; logger: Logger; lifecycle: Lifecycle }) => Promise<void>,
+): Promise<void> {
+  let config: C;
+  try {
+    config = options.readConfig();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
+  const logger = openLogger({
+    service: options.service,
+    version: VERSION,
+    level: config.LOG_LEVEL,
+    format: config.LOG_FORMAT,
+  });
+  const lifecycle = createLifecycle({ logger, timeoutMs: config.SHUTDOWN_TIMEOUT_MS });
+  lifecycle.onClose('logger', () => closeLogger(logger));
+  lifecycle.onClose('telemetry', () => options.telemetry.shutdown());
+  closeOnSignals(lifecycle, logger);
+  try {
+    await start({ config, logger, lifecycle });
+    lifecycle.started();
+  } catch (error) {
+    if (lifecycle.signal.aborted) return; // A signal came first, and is ending the process already.
+    logger.error(startFailure(error), { error });
+    await lifecycle.close();
+    process.exit(1);
+  }
+}
+
+/** Our own words where we have them; a port that is taken is the commonest of the others. */
+function startFailure(error: unknown): string {
+  const { code, port, message } = error as { code?: string; port?: number; message?: string };
+  if (code === 'EADDRINUSE') return `port ${port} is taken: stop what listens there, or choose another`;
+  return message ?? 'could not start';
+}
