@@ -38,8 +38,9 @@ function serve(endpoint: Endpoint): RequestHandler {
 
 const requireJson: RequestHandler = function requireJsonBody(request, _response, next) {
   if (request.is('application/json')) return next();
-  if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined)
-    return next(); // No body: the schema says whether one is needed.
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  // Without a body, the schema says whether one is needed.
+  if (Number(length ?? 0) === 0 && encoding === undefined) return next();
   next(new DomainError('UNSUPPORTED_FORMAT', 'Send the body as application/json.'));
 };
 

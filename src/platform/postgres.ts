@@ -15,6 +15,7 @@ export interface PostgresOptions {
 
 /** Opens a pool; connects when first used. */
 export function openPostgres(options: PostgresOptions): pg.Pool {
+  const settings = options.sessionSettings ?? [];
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize,
@@ -22,15 +23,13 @@ export function openPostgres(options: PostgresOptions): pg.Pool {
     idleTimeoutMillis: 60_000,
     application_name: 'ragbase',
     keepAlive: true,
+    // Awaited, unlike the 'connect' event: a connection is handed out with its settings.
+    onConnect: async (client: pg.ClientBase) => {
+      for (const statement of settings) await client.query(statement);
+    },
   });
   // Without a listener, a connection that breaks while idle ends the process.
   pool.on('error', (error) => options.logger.warn('an idle database connection broke', { error }));
-  pool.on('connect', (client) => {
-    // Queued on the client before the query that asked for it.
-    for (const statement of options.sessionSettings ?? []) {
-      client.query(statement).catch((error: unknown) => options.logger.warn('session setting refused', { error }));
-    }
-  });
   return pool;
 }
 

@@ -5,7 +5,8 @@
 export function withTimeout<T>(promise: PromiseLike<T>, ms: number, timeoutError: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const expiry = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(timeoutError()), ms);
+    // Timers run before sockets are read: after the event loop was held up, an answer may be waiting to be read.
+    timer = setTimeout(() => setImmediate(() => reject(timeoutError())), ms);
   });
   return Promise.race([promise, expiry]).finally(() => clearTimeout(timer));
 }

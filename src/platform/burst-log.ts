@@ -1,0 +1,43 @@
+import { errorType } from './errors.ts';
+import type { Logger } from './logger.ts';
+
+/** Tells of trouble that repeats, such as a server that is away, in two lines however often it strikes. */
+export interface BurstLog {
+  /** Logs the first failure of a burst and counts the rest. */
+  failed(error: unknown): void;
+  /** Ends a burst, if there is one, with a line that says how long it took and how often it struck. */
+  recovered(): void;
+}
+
+export interface BurstLogOptions {
+  logger: Logger;
+  /** What is in trouble, e.g. `redis`. */
+  subject: string;
+  /** Further fields of both lines. */
+  fields?: Record<string, unknown>;
+  /** After a recovery, failures open no new burst for this long: one that comes and goes is no storm either. */
+  quietMs?: number;
+}
+
+/** Lines carry the code of an error, never its message: that may quote what was sent. */
+export function burstLog({ logger, subject, fields = {}, quietMs = 10_000 }: BurstLogOptions): BurstLog {
+  let failures = 0;
+  let openSince: number | undefined;
+  let quietUntil = 0;
+  return {
+    failed(error) {
+      failures += 1;
+      if (openSince !== undefined || Date.now() < quietUntil) return;
+      openSince = Date.now();
+      logger.warn(`${subject} fails`, { ...fields, errorType: errorType(error) });
+    },
+    recovered() {
+      if (openSince === undefined) return;
+      const seconds = Math.round((Date.now() - openSince) / 1000);
+      logger.info(`${subject} works again`, { ...fields, failures, seconds });
+      failures = 0;
+      openSince = undefined;
+      quietUntil = Date.now() + quietMs;
+    },
+  };
+}

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import express, { type Express, type RequestHandler } from 'express';
+import supertest from 'supertest';
+import { burstLog } from '../../src/platform/burst-log.ts';
+import { errorResponse } from '../../src/platform/error-response.ts';
+import { failureLimit, rateLimit } from '../../src/platform/rate-limit.ts';
+import { closeRedis, openRedis, pingRedis, type RedisClient } from '../../src/platform/redis.ts';
+import { memoryLogger } from '../support/memory-logger.ts';
+import { type RecordedTelemetry, recordTelemetry } from '../support/recorded-telemetry.ts';
+import { openRedisServer, type RedisServer } from '../support/redis-server.ts';
+import { until } from '../support/until.ts';
+
+/** What an address of the documentation range looks like to a trusted proxy. */
+const from = (address: string) => ({ 'X-Forwarded-For': address });
+
+describe('rate limit', function () {
+  this.timeout(60_000);
+  let server: RedisServer;
+  let telemetry: RecordedTelemetry;
+  let log: ReturnType<typeof memoryLogger>;
+  const clients: RedisClient[] = [];
+
+  beforeEach(async () => {
+    telemetry = recordTelemetry();
+    log = memoryLogger();
+    server = await openRedisServer();
+  });
+  afterEach(async () => {
+    await Promise.all(clients.splice(0).map((client) => closeRedis(client, 200)));
+    await server?.close();
+    await telemetry?.stop();
+  });
+
+  function openClient(): RedisClient {
+    const { logger } = memoryLogger();
+    const client = openRedis({ url: server.url, whenDown: 'reject', log: burstLog({ logger, subject: 'redis' }) });
+    clients.push(client);
+    return client;
+  }
+
+  async function readyClient(): Promise<RedisClient> {
+    const client = openClient();
+    await until(() => pingRedis(client, 500));
+    return client;
+  }
+
+  const options = (redis: RedisClient) => ({
+    redis,
+    max: 100,
+    windowMs: 3_600_000,
+    prefix: 'requests:',
+    paths: ['/things'],
+    timeoutMs: 5000,
+    logger: log.logger,
+  });
+
+  function app(limit: RequestHandler, { trustProxy = false as boolean | string } = {}): Express {
+    const { logger } = memoryLogger();
+    return express()
+      .set('trust proxy', trustProxy)
+      .use(limit)
+      .use((request, response) => {
+        response.status(request.get('x-key') === 'wrong' ? 401 : 200).json({});
+      })
+      .use(errorResponse({ logger }));
+  }
+
+  /** Statuses of requests sent one after the other, each with its headers. */
+  async function statuses(target: Express, headers: Record<string, string>[]): Promise<number[]> {
+    const answers: number[] = [];
+    for (const header of headers) answers.push((await supertest(target).get('/things').set(header)).status);
+    return answers;
+  }
+
+  const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
+
+  it('is one limit for all processes', async () => {
+    const apps = [app(rateLimit(options(await readyClient()))), app(rateLimit(options(await readyClient())))];
+    const answers = await Promise.all(
+      Array.from({ length: 150 }, (_, index) => supertest(apps[index % 2] as Express).get('/things')),
+    );
+    const counted = Object.groupBy(answers, (answer) => String(answer.status));
+    assert.equal(counted['200']?.length, 100);
+    assert.equal(counted['429']?.length, 50);
+  });
+
+  it('says how much is left, and past the limit when to come back', async () => {
+    const target = app(rateLimit({ ...options(await readyClient()), max: 1 }));
+    const passed = await supertest(target).get('/things');
+    assert.match(passed.get('RateLimit') ?? '', /; r=0; t=\d+$/);
+    assert.match(passed.get('RateLimit-Policy') ?? '', /; q=1; w=3600; pk=:/);
+    assert.equal(passed.get('Retry-After'), undefined);
+    const refused = await supertest(target).get('/things');
+    assert.equal(refused.status, 429);
+    assert.match(refused.get('RateLimit') ?? '', /; r=0; t=\d+$/);
+    assert.equal(refused.body.error, 'RATE_LIMITED');
+    assert.equal(String(refused.body.retryAfter), refused.get('Retry-After'));
+    assert.ok(refused.body.retryAfter > 0 && refused.body.retryAfter <= 3600);
+  });
+
+  it('lets an address in again after the window', async () => {
+    const target = app(rateLimit({ ...options(await readyClient()), max: 1, windowMs: 1000 }));
+    await until(async () => (await supertest(target).get('/things')).status === 429);
+    await until(async () => (await supertest(target).get('/things')).status === 200);
+  });
+
+  it('believes no forwarded address unless told to', async () => {
+    const target = app(rateLimit({ ...options(await readyClient()), max: 2 }));
+    const forged = ['203.0.113.1', '203.0.113.2', '203.0.113.3', '203.0.113.4'].map(from);
+    assert.deepEqual(await statuses(target, forged), [200, 200, 429, 429]);
+    assert.deepEqual(log.lines, []);
+  });
+
+  it('takes the address that the trusted proxy saw, not one that the client added', async () => {
+    const target = app(rateLimit({ ...options(await readyClient()), max: 1 }), { trustProxy: 'loopback' });
+    const chain = [from('203.0.113.1'), from('198.51.100.7, 203.0.113.1'), from('203.0.113.2')];
+    assert.deepEqual(await statuses(target, chain), [200, 429, 200]);
+  });
+
+  it('takes an IPv6 network of 56 bits for one client, and a mapped IPv4 address for itself', async () => {
+    const target = app(rateLimit({ ...options(await readyClient()), max: 1 }), { trustProxy: 'loopback' });
+    const sameNetwork = ['2001:db8:0:1200::1', '2001:db8:0:12ff::2', '2001:db8:0:1300::1'].map(from);
+    assert.deepEqual(await statuses(target, sameNetwork), [200, 429, 200]);
+    assert.deepEqual(await statuses(target, ['203.0.113.9', '::ffff:203.0.113.9'].map(from)), [200, 429]);
+  });
+
+  it('counts what it refuses by known paths only', async () => {
+    const target = app(rateLimit({ ...options(await readyClient()), max: 1 }));
+    for (const path of ['/things', '/things/42', '/thingsandmore', '/else?x=1']) await supertest(target).get(path);
+    const points = await telemetry.points('rate_limited_requests_total');
+    assert.deepEqual(Object.fromEntries(points.map(({ labels, value }) => [labels['path'], value])), {
+      '/things': 1,
+      unmatched: 2,
+    });
+  });
+
+  it('is on once Redis is, where that was down at the start', async () => {
+    await server.stop();
+    const target = app(rateLimit({ ...options(openClient()), max: 2 }));
+    assert.deepEqual(await statuses(target, times(4, {})), [200, 200, 200, 200]);
+    await server.start();
+    await until(async () => (await supertest(target).get('/things')).status === 429);
+  });
+
+  const outages: Record<string, { begin: () => unknown; end: () => unknown }> = {
+    'is away and comes back empty': { begin: () => server.kill(), end: () => server.start({ data: 'discard' }) },
+    'is frozen': { begin: () => server.freeze(), end: () => server.thaw() },
+  };
+  for (const [what, { begin, end }] of Object.entries(outages)) {
+    it(`lets requests pass while Redis ${what}, tells of it once, and limits again by itself`, async () => {
+      const target = app(rateLimit({ ...options(await readyClient()), max: 2, timeoutMs: 150 }));
+      assert.deepEqual(await statuses(target, times(3, {})), [200, 200, 429]);
+      await begin();
+      assert.deepEqual(await statuses(target, times(5, {})), times(5, 200));
+      await end();
+      await until(async () => (await supertest(target).get('/things')).status === 429);
+      assert.deepEqual(
+        log.lines.map(({ message }) => message),
+        ['rate limit fails', 'rate limit works again'],
+      );
+      const [failures] = await telemetry.points('rate_limit_failures_total');
+      assert.ok(Number(failures?.value) >= 5);
+    });
+  }
+
+  it('leaves no span in the trace of a request, with the instrumentations of a real process', async () => {
+    const program = `
+      import { trace } from '@opentelemetry/api';
+      import express from 'express';
+      import winston from 'winston';
+      import { rateLimit } from './src/platform/rate-limit.ts';
+      import { openRedis, pingRedis } from './src/platform/redis.ts';
+      const log = { failed() {}, recovered() {} };
+      const redis = openRedis({ url: '${server.url}', whenDown: 'reject', log });
+      while (!(await pingRedis(redis, 500))) await new Promise(setImmediate);
+      const logger = winston.createLogger({ silent: true });
+      const limit = rateLimit({ redis, max: 1, windowMs: 1000, prefix: 'x', paths: [], logger });
+      const ended = Promise.withResolvers();
+      const http = express()
+        .use((request, response, next) => trace.getTracer('test').startActiveSpan('request', (span) => {
+          redis.get('seen', () => undefined);
+          response.once('finish', () => { span.end(); ended.resolve(); });
+          next();
+        }))
+        .use(limit, (request, response) => response.end())
+        .listen(0, '127.0.0.1');
+      await new Promise((resolve) => http.once('listening', resolve));
+      await fetch('http://127.0.0.1:' + http.address().port);
+      await ended.promise;
+      http.close();
+      redis.quit();`;
+    const args = ['--import', './telemetry/register.ts', '--input-type=module', '--eval', program];
+    const env = { ...process.env, OTEL_TRACES_EXPORTER: 'console' };
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const [output, [status]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+    assert.equal(status, 0);
+    const names = [...output.matchAll(/^ {2}name: '(.*)'/gm)].map(([, name]) => name);
+    assert.deepEqual(names.sort(), ['redis-get', 'request']);
+  });
+
+  describe('of failures', () => {
+    const limitOfFailures = async (max: number) =>
+      failureLimit({
+        ...options(await readyClient()),
+        prefix: 'failures:',
+        max,
+        counts: (_request, response) => response.statusCode === 401,
+      });
+    const wrong = { 'x-key': 'wrong' };
+    const right = { 'x-key': 'right' };
+    /** Counting comes after the answer. */
+    const untilCounted = (count: number) =>
+      until(async () => {
+        const [key] = (await server.command('KEYS', 'failures:*')) as string[];
+        return key !== undefined && (await server.command('GET', key)) === String(count);
+      });
+
+    it('counts these alone, and then refuses everything from that address', async () => {
+      const target = app(await limitOfFailures(2));
+      assert.deepEqual(await statuses(target, [right, right, right, wrong]), [200, 200, 200, 401]);
+      await untilCounted(1);
+      assert.deepEqual(await statuses(target, [right, wrong]), [200, 401]);
+      await untilCounted(2);
+      const refused = await supertest(target).get('/things').set(right);
+      assert.equal(refused.status, 429);
+      assert.ok(Number(refused.get('Retry-After')) > 0);
+    });
+
+    it('bears any number of good requests at a time', async () => {
+      const release = Promise.withResolvers<void>();
+      let arrived = 0;
+      const target = express()
+        .use(await limitOfFailures(2))
+        .use(async (_request, response) => {
+          arrived += 1;
+          if (arrived === 20) release.resolve();
+          await release.promise;
+          response.json({});
+        });
+      const answers = await Promise.all(times(20, undefined).map(() => supertest(target).get('/things')));
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        times(20, 200),
+      );
+    });
+
+    it('stands beside the limit of requests', async () => {
+      const redis = await readyClient();
+      const both = express
+        .Router()
+        .use(rateLimit(options(redis)))
+        .use(await limitOfFailures(1));
+      const target = app(both);
+      assert.deepEqual(await statuses(target, [wrong]), [401]);
+      await untilCounted(1);
+      assert.deepEqual(await statuses(target, [right]), [429]);
+      assert.deepEqual(log.lines, []);
+    });
+  });
+});

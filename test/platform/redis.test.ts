@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { burstLog } from '../../src/platform/burst-log.ts';
+import { closeRedis, openRedis, pingRedis, type RedisClient, sendCommand } from '../../src/platform/redis.ts';
+import { memoryLogger } from '../support/memory-logger.ts';
+import { openRedisServer, type RedisServer } from '../support/redis-server.ts';
+import { until } from '../support/until.ts';
+
+describe('openRedis', function () {
+  this.timeout(30_000);
+  const { logger, lines } = memoryLogger();
+  let server: RedisServer;
+  let client: RedisClient;
+
+  before(async () => {
+    server = await openRedisServer();
+    client = openRedis({ url: server.url, whenDown: 'reject', log: burstLog({ logger, subject: 'redis' }) });
+    await until(() => pingRedis(client, 500));
+  });
+  after(async () => {
+    await closeRedis(client, 200);
+    await server?.close();
+  });
+
+  it('sends commands', async () => {
+    assert.equal(await sendCommand(client, ['SET', 'a', '1'], { timeoutMs: 5000 }), 'OK');
+    assert.equal(await sendCommand(client, ['GET', 'a'], { timeoutMs: 5000 }), '1');
+    await assert.rejects(sendCommand(client, ['INCRBY', 'a', 'x'], { timeoutMs: 5000 }), { code: 'ERR' });
+  });
+
+  it('gives up on a frozen Redis, and goes on after it', async () => {
+    server.freeze();
+    await assert.rejects(sendCommand(client, ['GET', 'a'], { timeoutMs: 20 }), { code: 'REDIS_TIMEOUT' });
+    assert.equal(await pingRedis(client, 20), false);
+    server.thaw();
+    await until(() => pingRedis(client, 500));
+  });
+
+  it('rejects at once while Redis is down, reconnects by itself, and tells in two lines', async () => {
+    await server.kill();
+    await until(() => lines.length > 0);
+    await assert.rejects(sendCommand(client, ['GET', 'a'], { timeoutMs: 60_000 }), { code: 'NR_CLOSED' });
+    assert.equal(await pingRedis(client, 60_000), false);
+    await server.start({ data: 'keep' });
+    await until(() => pingRedis(client, 500));
+    assert.equal(await sendCommand(client, ['GET', 'a'], { timeoutMs: 5000 }), '1');
+    assert.deepEqual(
+      lines.map(({ level, message }) => [level, message]),
+      [
+        ['warn', 'redis fails'],
+        ['info', 'redis works again'],
+      ],
+    );
+  });
+
+  it('closes in bounded time, whatever the state of Redis', async () => {
+    const open = () => openRedis({ url: server.url, whenDown: 'wait', log: burstLog({ logger, subject: 'redis' }) });
+    const working = open();
+    await until(() => pingRedis(working, 500));
+    await closeRedis(working, 60_000);
+    const frozen = open();
+    await until(() => pingRedis(frozen, 500));
+    server.freeze();
+    await closeRedis(frozen, 50);
+    server.thaw();
+    await server.kill();
+    await closeRedis(open(), 50);
+  });
+});
