@@ -1,0 +1,125 @@
+/**
+ * The contract between backend and ai-worker, and the only file they share: what a job carries
+ * through the queue, what the worker asks of the backend's internal port, and what it sends back.
+ */
+import { z } from 'zod';
+import { FORMAT_NAMES, type Lane } from './formats.ts';
+
+/** Name of the bee-queue queue of a lane. */
+export const queueName = (lane: Lane): string => `documents-${lane}`;
+
+/** What went wrong with a document, as the API shows it. */
+export const PROCESSING_ERROR_CODES = [
+  'CORRUPT_FILE',
+  'ENCRYPTED_FILE',
+  'NO_TEXT',
+  'PARSE_TIMEOUT',
+  'WORKER_CRASHED',
+  'EMBEDDING_FAILED',
+  'TOO_LARGE_EXPANDED',
+] as const;
+export type ProcessingErrorCode = (typeof PROCESSING_ERROR_CODES)[number];
+
+/** Why a document could not be processed. The message is shown to clients: no document text in it. */
+export class ProcessingError extends Error {
+  override readonly name = 'ProcessingError';
+  readonly code: ProcessingErrorCode;
+  /** True where another attempt may succeed. A corrupt file stays corrupt. */
+  readonly retryable: boolean;
+
+  constructor(code: ProcessingErrorCode, message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** A job: the document's id and which attempt it is meant to be, never content. The queue adds the trace context. */
+export const jobSchema = z.object({
+  documentId: z.uuid(),
+  /** Number of the attempt that this job is for; also what makes its id in the queue. */
+  attempt: z.int().positive(),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+/** Ids are ours: Redis would reuse its own from 1 after losing its data. Saving one twice is one job. */
+export const jobId = (job: Pick<Job, 'documentId' | 'attempt'>): string => `${job.documentId}.${job.attempt}`;
+
+/** Body of `POST /internal/documents/:id/attempts`: asks for the document, which counts the attempt. */
+export const claimSchema = z.object({ attempt: z.int().positive(), worker: z.string().min(1).max(128) });
+export type Claim = z.infer<typeof claimSchema>;
+
+/** Answer to a claim (200). 404: the document is gone. 409: it is not this job's turn; drop the job. */
+export const claimedSchema = z.object({
+  documentId: z.uuid(),
+  attempt: z.int().positive(),
+  name: z.string(),
+  format: z.enum(FORMAT_NAMES),
+  bytes: z.int().nonnegative(),
+  /** The attempt is the worker's for this long after each sign of life. */
+  leaseMs: z.int().positive(),
+});
+export type Claimed = z.infer<typeof claimedSchema>;
+
+/** Where a document is in the worker. */
+export const STAGES = ['fetch', 'parse', 'embed', 'store'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Body of `POST …/attempts/:attempt/progress`: a sign of life. 409: stop, the attempt is no longer yours. */
+export const progressSchema = z.object({ stage: z.enum(STAGES), percent: z.int().min(0).max(100) });
+export type Progress = z.infer<typeof progressSchema>;
+
+/** A piece of a document's text that is embedded and found as one. */
+export interface Chunk {
+  text: string;
+  /** Headings above it, outermost first. */
+  headings: string[];
+  /** From 1; null where the format has no pages. */
+  page: number | null;
+  /** Half-open range [start, end) of UTF-16 units in the document's extracted text. */
+  startOffset: number;
+  endOffset: number;
+  /** Tokens by the embedding model's own tokenizer, headings included. */
+  tokens: number;
+}
+
+/** What is embedded and indexed for a chunk: its headings give it the context its text may lack. */
+export const indexedText = (chunk: Pick<Chunk, 'text' | 'headings'>): string =>
+  chunk.headings.length === 0 ? chunk.text : `${chunk.headings.join(' > ')}\n${chunk.text}`;
+
+/**
+ * Body of `PUT …/attempts/:attempt/result`: NDJSON, a line a chunk, then one line `resultEnd`.
+ * A stream without its end stores nothing.
+ */
+export const resultChunkSchema = z.object({
+  text: z.string().min(1),
+  headings: z.array(z.string()),
+  page: z.int().positive().nullable(),
+  startOffset: z.int().nonnegative(),
+  endOffset: z.int().nonnegative(),
+  tokens: z.int().nonnegative(),
+  /** float32, little-endian, base64. */
+  embedding: z.base64(),
+});
+export type ResultChunk = z.infer<typeof resultChunkSchema>;
+
+/** The last line of a result. */
+export const resultEndSchema = z.object({
+  end: z.literal(true),
+  chunks: z.int().positive(),
+  parseMs: z.number().nonnegative(),
+  embedMs: z.number().nonnegative(),
+});
+export type ResultEnd = z.infer<typeof resultEndSchema>;
+
+/** Body of `POST …/attempts/:attempt/failure`. */
+export const failureSchema = z.object({
+  code: z.enum(PROCESSING_ERROR_CODES),
+  message: z.string().max(500),
+  retryable: z.boolean(),
+  /** The surroundings were at fault, not the document: does not use up an attempt. */
+  surroundings: z.boolean().default(false),
+  /** Wait at least this long before the next attempt. */
+  retryAfterMs: z.int().nonnegative().optional(),
+});
+export type Failure = z.output<typeof failureSchema>;
