@@ -27,3 +27,7 @@ CREATE TABLE lexeme_deltas (
   chunks bigint NOT NULL
 );
 CREATE INDEX lexeme_deltas_lexeme ON lexeme_deltas (lexeme);
+
+-- Searching reads the lexemes and vectors of many chunks. Up to this size a chunk stays in one piece;
+-- otherwise each of its values would cost reads of its own.
+ALTER TABLE chunks SET (toast_tuple_target = 8160);

@@ -1,0 +1,28 @@
+import { trace } from '@opentelemetry/api';
+import { type Endpoint, endpoint } from '../platform/endpoint.ts';
+import { searchAnswer, searchBody } from './schemas.ts';
+import { type SearchDeps, search } from './search.ts';
+
+/** Searching documents. */
+export function searchEndpoints(deps: SearchDeps): Endpoint[] {
+  return [
+    endpoint({
+      method: 'post',
+      path: '/api/v1/search',
+      operationId: 'search',
+      summary: 'Search documents',
+      description:
+        'Finds the chunks that answer a query best. Only whole documents are found; a collection that does not exist is an empty one.',
+      tag: 'search',
+      body: searchBody,
+      answers: { 200: { description: 'The best chunks', schema: searchAnswer } },
+      errors: ['INVALID_REQUEST'],
+      handle: async ({ body: { explain, ...request } }) => {
+        const answer = await search(deps, request);
+        const traceId = trace.getActiveSpan()?.spanContext().traceId ?? null;
+        const { results, mode, tookMs } = answer;
+        return { status: 200, body: { results, mode, tookMs, traceId, ...(explain && { explain: answer.explain }) } };
+      },
+    }),
+  ];
+}

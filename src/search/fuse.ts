@@ -1,0 +1,58 @@
+import type { Hit } from './hit.ts';
+
+/**
+ * Share of the vectors in the sum. On two collections, cut into chunks of 256 tokens, the sum of
+ * min-max scores beats either arm and reciprocal rank fusion (k = 60): `npm run eval` shows it.
+ */
+const VECTOR_SHARE = 0.6;
+
+/**
+ * One ranking of two. The scores of each are brought to 0 (its last) .. 1 (its best), since cosines
+ * and BM25 have nothing else in common, and added up; a chunk that one of them lacks gets 0 for it.
+ * @param arms each best first.
+ * @returns best first; scores from 0 to 1.
+ */
+export function fuse(arms: { keyword: readonly Hit[]; vector: readonly Hit[] }): Hit[] {
+  const fused = new Map<string, Hit>();
+  for (const [hits, share] of [
+    [arms.vector, VECTOR_SHARE],
+    [arms.keyword, 1 - VECTOR_SHARE],
+  ] as const) {
+    for (const hit of normalise(hits)) {
+      const before = fused.get(hit.chunkId)?.score ?? 0;
+      fused.set(hit.chunkId, { ...hit, score: before + share * hit.score });
+    }
+  }
+  return rank([...fused.values()]);
+}
+
+/** To 0 .. 1. Where all are equal, all are as good as the best. */
+function normalise(hits: readonly Hit[]): Hit[] {
+  const best = hits[0]?.score ?? 0;
+  const range = best - (hits.at(-1)?.score ?? 0);
+  return hits.map((hit) => ({ ...hit, score: range > 0 ? 1 - (best - hit.score) / range : 1 }));
+}
+
+/** What the second chunk of a document loses, the third twice, and so on. */
+const REPEAT_FACTOR = 0.5;
+
+/**
+ * Makes room for other documents: each further chunk of one counts half of what the one before it
+ * would. Without it, the neighbours of a good chunk, which overlap it, crowd out other answers.
+ * @param hits best first.
+ */
+export function spreadDocuments(hits: readonly Hit[]): Hit[] {
+  const factors = new Map<string, number>();
+  const spread = hits.map((hit) => {
+    const factor = factors.get(hit.documentId) ?? 1;
+    factors.set(hit.documentId, factor * REPEAT_FACTOR);
+    // A negative cosine must not gain by it.
+    return { ...hit, score: Math.min(hit.score, hit.score * factor) };
+  });
+  return rank(spread);
+}
+
+/** Best first; ties in the order of the chunks, so that the same search gives the same answer. */
+function rank(hits: Hit[]): Hit[] {
+  return hits.sort((a, b) => b.score - a.score || Number(BigInt(a.chunkId) - BigInt(b.chunkId)));
+}

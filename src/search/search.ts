@@ -1,0 +1,155 @@
+import type { Span } from '@opentelemetry/api';
+import type pg from 'pg';
+import { type Embedder, EmbeddingError } from '../embeddings/embedder.ts';
+import { DomainError } from '../platform/errors.ts';
+import { type Queryable, transaction } from '../platform/postgres.ts';
+import { fuse, spreadDocuments } from './fuse.ts';
+import type { Hit } from './hit.ts';
+import { searchByKeywords } from './keyword.ts';
+import { ATTRIBUTES, OPERATION_RETRIEVAL, recordDuration } from './metrics.ts';
+import { fetchResults, type SearchResult } from './results.ts';
+import type { Scope } from './scope.ts';
+import { EF_SEARCH } from './session-settings.ts';
+import { inSpan } from './trace.ts';
+import { searchByVector, type VectorIndex } from './vector.ts';
+
+export interface SearchDeps {
+  pool: pg.Pool;
+  embedder: Embedder;
+}
+
+export const SEARCH_MODES = ['hybrid', 'vector', 'keyword'] as const;
+export type SearchMode = (typeof SEARCH_MODES)[number];
+
+export interface SearchRequest extends Scope {
+  query: string;
+  limit: number;
+  mode: SearchMode;
+}
+
+/** How an answer came about. Times in milliseconds. */
+export interface Explanation {
+  /** 0 in keyword mode, as are the next two null: no vector is asked for. */
+  embedMs: number;
+  sqlMs: number;
+  index: VectorIndex | null;
+  efSearch: number | null;
+  /** Chunks that were ranked. */
+  candidates: number;
+}
+
+export interface SearchAnswer {
+  results: SearchResult[];
+  mode: SearchMode;
+  tookMs: number;
+  explain: Explanation;
+}
+
+/** How deep each arm goes. The same for every limit, so that a longer answer begins like a shorter one. */
+const DEPTH = 300;
+
+/**
+ * Finds the chunks that answer a query best, by meaning, by words, or by both.
+ * @throws DomainError `UNAVAILABLE` when the query can't be embedded.
+ */
+export function search(deps: SearchDeps, request: SearchRequest): Promise<SearchAnswer> {
+  const { mode, limit } = request;
+  const attributes = {
+    [ATTRIBUTES.operationName]: OPERATION_RETRIEVAL,
+    [ATTRIBUTES.topK]: limit,
+    [ATTRIBUTES.mode]: mode,
+  };
+  return inSpan('search', attributes, async (span) => {
+    const started = performance.now();
+    const vector = mode === 'keyword' ? undefined : await embedQuery(deps.embedder, request.query);
+    const embedded = performance.now();
+    const found = await findInSnapshot(deps.pool, request, vector);
+    const ended = performance.now();
+    describe(span, found);
+
+    const times = { embedMs: vector ? embedded - started : 0, sqlMs: ended - embedded, tookMs: ended - started };
+    if (vector) recordDuration(times.embedMs, { mode, stage: 'embed' });
+    recordDuration(times.sqlMs, { mode, stage: 'sql' });
+    recordDuration(times.tookMs, { mode, stage: 'total' });
+    return {
+      results: found.results,
+      mode,
+      tookMs: rounded(times.tookMs),
+      explain: {
+        embedMs: rounded(times.embedMs),
+        sqlMs: rounded(times.sqlMs),
+        index: found.index ?? null,
+        efSearch: vector ? EF_SEARCH : null,
+        candidates: found.candidates,
+      },
+    };
+  });
+}
+
+function embedQuery(embedder: Embedder, query: string): Promise<Float32Array> {
+  return inSpan('embed', {}, async () => {
+    try {
+      const [vector] = await embedder.embed([query], { purpose: 'query' });
+      if (!vector) throw new EmbeddingError('no vector came back', { retryable: true });
+      return vector;
+    } catch (cause) {
+      if (!(cause instanceof EmbeddingError)) throw cause;
+      const retryAfter = Math.ceil((cause.retryAfterMs ?? 5_000) / 1000);
+      const message = 'The query could not be embedded. Try again later, or search with mode "keyword".';
+      throw new DomainError('UNAVAILABLE', message, { retryAfter, cause });
+    }
+  });
+}
+
+interface Found {
+  results: SearchResult[];
+  index?: VectorIndex | undefined;
+  candidates: number;
+}
+
+/**
+ * All statements of a search see the database at one moment, so that a document that is replaced
+ * meanwhile is found whole, as it was, or not at all. One after the other, on one connection.
+ */
+function findInSnapshot(pool: pg.Pool, request: SearchRequest, vector: Float32Array | undefined): Promise<Found> {
+  return transaction(pool, async (client) => {
+    await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const { keyword, nearest } = await searchArms(client, request, vector);
+    const ranked = await inSpan('fuse', {}, async () => {
+      if (keyword && nearest) return spreadDocuments(fuse({ keyword, vector: nearest.hits }));
+      return spreadDocuments(keyword ?? nearest?.hits ?? []);
+    });
+    const results = await inSpan('sql results', {}, () => fetchResults(client, ranked.slice(0, request.limit)));
+    return { results, index: nearest?.index, candidates: ranked.length };
+  });
+}
+
+async function searchArms(
+  db: Queryable,
+  { query, mode, collection, filter }: SearchRequest,
+  vector: Float32Array | undefined,
+): Promise<{ keyword?: Hit[]; nearest?: { hits: Hit[]; index: VectorIndex } }> {
+  const scope = { collection, filter };
+  const keyword =
+    mode !== 'vector' &&
+    (await inSpan('sql keyword', {}, async (span) => {
+      const hits = await searchByKeywords(db, { query, scope, depth: DEPTH });
+      span.setAttribute(ATTRIBUTES.candidates, hits.length);
+      return hits;
+    }));
+  const nearest =
+    vector &&
+    (await inSpan('sql vector', {}, async (span) => {
+      const found = await searchByVector(db, { vector, scope, depth: DEPTH });
+      span.setAttributes({ [ATTRIBUTES.candidates]: found.hits.length, [ATTRIBUTES.index]: found.index });
+      return found;
+    }));
+  return { ...(keyword && { keyword }), ...(nearest && { nearest }) };
+}
+
+function describe(span: Span, { results, candidates }: Found): void {
+  span.setAttributes({ [ATTRIBUTES.results]: results.length, [ATTRIBUTES.candidates]: candidates });
+}
+
+/** To microseconds. */
+const rounded = (ms: number): number => Math.round(ms * 1000) / 1000;

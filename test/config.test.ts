@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError, metricsAccess, readConfig } from '../src/config.ts';
+
+const backend = {
+  DATABASE_URL: 'postgres://user:secret@db:5432/ragbase',
+  REDIS_URL: 'redis://redis:6379',
+  API_KEY: 'key',
+  INTERNAL_TOKEN: 'token',
+};
+const worker = { REDIS_URL: 'redis://redis:6379', INTERNAL_TOKEN: 'token', CALLBACK_URL: 'http://backend:9464' };
+const faultsOf = (env: NodeJS.ProcessEnv, role: 'backend' | 'worker' = 'backend'): string => {
+  try {
+    readConfig(role, env);
+    return '';
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.message;
+  }
+};
+
+describe('config', () => {
+  it('has the documented defaults', () => {
+    const config = readConfig('backend', backend);
+    assert.equal(config.PORT, 3000);
+    assert.equal(config.RATE_LIMIT_MAX, 100);
+    assert.equal(config.RATE_LIMIT_WINDOW, 60_000);
+    assert.equal(config.MAX_FILE_SIZE_MB, 50);
+    assert.equal(config.TRUST_PROXY, false);
+  });
+
+  it('needs no database in the worker, and no worker in the backend', () => {
+    assert.equal(faultsOf(worker, 'worker'), '');
+    assert.equal('DATABASE_URL' in readConfig('worker', { ...backend, ...worker }), false);
+  });
+
+  it('names every fault in one message', () => {
+    const message = faultsOf({
+      PORT: 'eighty',
+      RATE_LIMIT_WINDOW: 'soon',
+      OCR_ENABLED: 'perhaps',
+      REDIS_URL: 'http://x',
+    });
+    for (const name of [
+      'PORT',
+      'RATE_LIMIT_WINDOW',
+      'OCR_ENABLED',
+      'REDIS_URL',
+      'DATABASE_URL',
+      'API_KEY',
+      'INTERNAL_TOKEN',
+    ])
+      assert.match(message, new RegExp(`^  - ${name}\\b`, 'm'));
+  });
+
+  it('tells no secret in a fault', () => {
+    assert.doesNotMatch(faultsOf({ ...backend, DATABASE_URL: 'mysql://user:hush@db' }), /hush/);
+  });
+
+  it('reads secrets from files', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'config-'));
+    const file = join(folder, 'key');
+    await writeFile(file, 'one,two\n');
+    const { API_KEY, ...rest } = backend;
+    assert.deepEqual(readConfig('backend', { ...rest, API_KEY_FILE: file }).API_KEY, ['one', 'two']);
+    assert.match(faultsOf({ ...rest, API_KEY_FILE: join(folder, 'none') }), /API_KEY_FILE/);
+    assert.match(faultsOf({ ...rest, API_KEY, API_KEY_FILE: file }), /both/);
+    await rm(folder, { recursive: true });
+  });
+
+  it('asks for what the chosen provider needs', () => {
+    assert.match(faultsOf({ ...backend, EMBEDDING_PROVIDER: 'openai' }), /EMBEDDING_BASE_URL.*\n.*EMBEDDING_MODEL/);
+  });
+
+  it('refuses placeholders and short secrets in production alone', () => {
+    assert.equal(faultsOf({ ...backend, API_KEY: 'change-me' }), '');
+    const message = faultsOf({ ...backend, NODE_ENV: 'production', API_KEY: 'change-me' });
+    assert.match(message, /API_KEY still holds the placeholder/);
+    assert.match(message, /INTERNAL_TOKEN is shorter/);
+  });
+
+  it('hides the series on the public port in production', () => {
+    const strong = 'a'.repeat(32);
+    const production = { ...backend, NODE_ENV: 'production', API_KEY: strong, INTERNAL_TOKEN: strong };
+    assert.equal(metricsAccess(readConfig('backend', backend)), 'open');
+    assert.equal(metricsAccess(readConfig('backend', production)), 'hidden');
+    assert.deepEqual(metricsAccess(readConfig('backend', { ...production, METRICS_TOKEN: strong })), { token: strong });
+  });
+});
