@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { basename } from 'node:path';
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { envDetector, hostDetector, serviceInstanceIdDetector } from '@opentelemetry/resources';
+import { envDetector, serviceInstanceIdDetector } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { instrumentations } from './instrumentations.ts';
 
@@ -18,6 +19,8 @@ export interface Telemetry {
  * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
 export function startTelemetry(): Telemetry {
+  const name = serviceName(process.argv[1] ?? '');
+  if (name !== undefined) process.env['OTEL_SERVICE_NAME'] ||= name;
   diag.setLogger(diagnostics(), DiagLogLevel.ERROR);
   // No server of its own: the series are served by the process's internal server.
   const metrics = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
@@ -25,8 +28,9 @@ export function startTelemetry(): Telemetry {
     instrumentations: instrumentations(),
     metricReaders: [metrics],
     logRecordProcessors: [],
-    // The process detectors would publish the command line and the owner in target_info.
-    resourceDetectors: [envDetector, hostDetector, serviceInstanceIdDetector],
+    // The process detector would publish the command line and the owner in target_info; the host's
+    // is not done before the first scrape.
+    resourceDetectors: [envDetector, serviceInstanceIdDetector],
   });
   sdk.start();
   return {
@@ -38,6 +42,12 @@ export function startTelemetry(): Telemetry {
         new Promise<void>((resolve) => setTimeout(resolve, timeoutMs).unref()),
       ]),
   };
+}
+
+/** Each process has its entry's name, unless the operator gives it another. */
+function serviceName(entry: string): string | undefined {
+  if (/(^|,)service\.name=/.test(process.env['OTEL_RESOURCE_ATTRIBUTES'] ?? '')) return undefined;
+  return basename(entry, '.ts') === 'worker' ? 'ragbase-ai-worker' : 'ragbase-backend';
 }
 
 /** One line a burst on stderr: an unreachable collector must not fill the log. */

@@ -1,0 +1,48 @@
+import { LANES, type Lane } from '../documents/formats.ts';
+import { type Job, jobSchema, queueName } from '../documents/job.ts';
+import type { Lifecycle } from '../platform/lifecycle.ts';
+import type { Logger } from '../platform/logger.ts';
+import { openConsumer } from '../platform/queue-consumer.ts';
+import { withTimeout } from '../platform/timeout.ts';
+
+export interface LanesOptions {
+  redisUrl: string;
+  /** Documents at a time, by lane. */
+  concurrency: Record<Lane, number>;
+  logger: Logger;
+  lifecycle: Lifecycle;
+  /** Must resolve whatever becomes of the job. */
+  onJob: (job: Job, signal: AbortSignal) => Promise<void>;
+}
+
+/** At shutdown, documents that are nearly done may end; the others are handed back. */
+const GRACE_MS = 5_000;
+const HAND_BACK_MS = 5_000;
+
+/** Takes jobs from every lane, each with hands of its own, so that heavy documents never delay light ones. */
+export function openLanes(options: LanesOptions): { ready(): Promise<boolean> } {
+  const running = new Map<string, Promise<void>>();
+  const onJob = async (data: unknown, { id, signal }: { id: string; signal: AbortSignal }) => {
+    // A queue that took this process for dead may give it a job that it has.
+    if (running.has(id)) return running.get(id);
+    const work = options.onJob(jobSchema.parse(data), signal).finally(() => running.delete(id));
+    running.set(id, work);
+    return work;
+  };
+  const consumers = LANES.map((lane) =>
+    openConsumer({
+      name: queueName(lane),
+      redisUrl: options.redisUrl,
+      concurrency: options.concurrency[lane],
+      logger: options.logger,
+      onJob,
+    }),
+  );
+  options.lifecycle.onClose('queues', async () => {
+    await Promise.all(consumers.map((consumer) => consumer.stop(GRACE_MS)));
+    // What was handed back is still telling the backend so.
+    const told = Promise.allSettled(running.values());
+    await withTimeout(told, HAND_BACK_MS, () => new Error('jobs are still running')).catch(() => undefined);
+  });
+  return { ready: async () => (await Promise.all(consumers.map((consumer) => consumer.ready()))).every(Boolean) };
+}

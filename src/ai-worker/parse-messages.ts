@@ -1,0 +1,17 @@
+import type { Format } from '../documents/formats.ts';
+import type { Chunk, ProcessingErrorCode } from '../documents/job.ts';
+
+/** What a parser process is asked: one document at a time. */
+export interface ParseRequest {
+  format: Format;
+  name: string;
+  bytes: Uint8Array;
+  ocr: boolean;
+}
+
+/** What it answers: once `ready`, then for each document its chunks in batches, and how it ended. */
+export type ParseAnswer =
+  | { type: 'ready' }
+  | { type: 'chunks'; chunks: Chunk[] }
+  | { type: 'done'; characters: number; rss: number }
+  | { type: 'failed'; code: ProcessingErrorCode; message: string; retryable: boolean; cause: string };

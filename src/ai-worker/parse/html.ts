@@ -1,0 +1,36 @@
+import { decodeText } from './decode-text.ts';
+import { type HtmlContent, htmlBlocks } from './html-blocks.ts';
+import type { Block, Parser } from './parser.ts';
+import { readablePart } from './readable-part.ts';
+
+/** Beyond these, finding the readable part costs more than the boilerplate that it removes. */
+const MAX_READABLE = { elements: 20_000, depth: 256 } as const;
+/** Less than this is a teaser that was taken for the article. */
+const MIN_READABLE_CHARACTERS = 200;
+
+/** HTML: its readable part where one stands out, else the whole body; never scripts or styles. */
+export const parseHtml: Parser = async ({ bytes }) => {
+  const html = decodeText(bytes, declaredEncoding(bytes));
+  const whole = htmlBlocks(html);
+  return withTitle(readableBlocks(html, whole) ?? whole.blocks, whole.title);
+};
+
+function readableBlocks(html: string, { elements, depth }: HtmlContent): Block[] | undefined {
+  if (elements > MAX_READABLE.elements || depth > MAX_READABLE.depth) return undefined;
+  const { blocks } = htmlBlocks(readablePart(html) ?? '');
+  const characters = blocks.reduce((sum, block) => sum + block.text.length, 0);
+  return characters < MIN_READABLE_CHARACTERS ? undefined : blocks;
+}
+
+/** The page's title is its outermost heading, unless the page has such a heading of its own. */
+function withTitle(blocks: Block[], title: string): Block[] {
+  const titled = blocks.some((block) => block.kind === 'heading' && block.level === 1);
+  if (title === '' || blocks.length === 0 || titled) return blocks;
+  return [{ kind: 'heading', level: 1, text: title }, ...blocks];
+}
+
+function declaredEncoding(bytes: Uint8Array): { hint?: string } {
+  const start = new TextDecoder('latin1').decode(bytes.subarray(0, 1024));
+  const hint = /<(?:meta[^>]*charset|\?xml[^>]*encoding)\s*=\s*["']?([\w-]+)/i.exec(start)?.[1];
+  return hint === undefined ? {} : { hint };
+}

@@ -1,0 +1,180 @@
+import { type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  type Chunk,
+  type Claimed,
+  type Failure,
+  indexedText,
+  type Job,
+  ProcessingError,
+  type ResultChunk,
+  type Stage,
+} from '../documents/job.ts';
+import { type Embedder, EmbeddingError } from '../embeddings/embedder.ts';
+import { errorType } from '../platform/errors.ts';
+import { type Logger, withLogFields } from '../platform/logger.ts';
+import { AttemptLostError, type BackendClient } from './backend-client.ts';
+import { recordStage } from './metrics.ts';
+import type { ParsePool } from './parse-pool.ts';
+import { type SignsOfLife, startSigns } from './signs-of-life.ts';
+
+export interface ProcessDeps {
+  backend: BackendClient;
+  parsePool: ParsePool;
+  embedder: Embedder;
+  logger: Logger;
+}
+
+const tracer = trace.getTracer('ragbase.ai-worker');
+
+/** Texts are embedded in this many steps at most, each a span and a step of the progress. */
+const EMBED_STEPS = 20;
+const MIN_TEXTS_A_STEP = 32;
+
+/**
+ * Does one job: claims the attempt, reads, parses, embeds, and hands the result to the backend.
+ * Resolves whatever becomes of the document: the backend is told, or finds out by the lease.
+ * @param signal aborted when the worker shuts down: the attempt is handed back.
+ */
+export async function processDocument(job: Job, signal: AbortSignal, deps: ProcessDeps): Promise<void> {
+  let claimed: Claimed;
+  try {
+    claimed = await deps.backend.claim(job.documentId, job.attempt);
+  } catch (error) {
+    if (!(error instanceof AttemptLostError))
+      deps.logger.warn('could not ask for a document', { documentId: job.documentId, error });
+    return;
+  }
+  trace.getActiveSpan()?.setAttributes({
+    'ragbase.document.id': job.documentId,
+    'ragbase.document.attempt': job.attempt,
+    'ragbase.document.format': claimed.format,
+  });
+  await withLogFields({ documentId: job.documentId, attempt: job.attempt }, () => runAttempt(claimed, signal, deps));
+}
+
+async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: ProcessDeps): Promise<void> {
+  const lost = new AbortController();
+  const signal = AbortSignal.any([shutdown, lost.signal]);
+  const life = startSigns(claimed, lost, deps.backend);
+  try {
+    const bytes = await staged('fetch', claimed, life, () => deps.backend.content(claimed.documentId, signal));
+    const parsed = await staged('parse', claimed, life, async (span) => {
+      const result = await deps.parsePool.parse({
+        format: claimed.format,
+        name: claimed.name,
+        bytes: bytes.value,
+        signal,
+      });
+      span.setAttributes({ 'ragbase.text.characters': result.characters, 'ragbase.chunk.count': result.chunks.length });
+      return result.chunks;
+    });
+    const vectors = await staged('embed', claimed, life, () => embedChunks(parsed.value, deps.embedder, life, signal));
+    const end = { end: true, chunks: parsed.value.length, parseMs: parsed.durationMs, embedMs: vectors.durationMs };
+    await staged('store', claimed, life, () =>
+      deps.backend.result(claimed, () => resultLines(parsed.value, vectors.value, end), signal),
+    );
+    deps.logger.info('document processed', {
+      chunks: end.chunks,
+      parseMs: Math.round(end.parseMs),
+      embedMs: Math.round(end.embedMs),
+    });
+  } catch (error) {
+    await settle(error, claimed, { shutdown, lost: lost.signal }, deps);
+  } finally {
+    life.stop();
+  }
+}
+
+/** Tells the backend how an attempt ended that did not succeed. */
+async function settle(
+  error: unknown,
+  claimed: Claimed,
+  signals: { shutdown: AbortSignal; lost: AbortSignal },
+  deps: ProcessDeps,
+): Promise<void> {
+  try {
+    if (signals.lost.aborted || error instanceof AttemptLostError)
+      deps.logger.info('attempt dropped: the document is gone or somebody else has it');
+    else if (signals.shutdown.aborted) await deps.backend.release(claimed);
+    else {
+      const failure = failureOf(error);
+      trace.getActiveSpan()?.setAttribute('error.type', failure.code).setStatus({ code: SpanStatusCode.ERROR });
+      deps.logger.warn('attempt failed', { code: failure.code, retryable: failure.retryable, error });
+      await deps.backend.fail(claimed, failure);
+    }
+  } catch (failure) {
+    if (!(failure instanceof AttemptLostError))
+      deps.logger.warn('could not report the end of an attempt; its lease will end it', { error: failure });
+  }
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof ProcessingError)
+    return { code: error.code, message: error.message, retryable: error.retryable, surroundings: false };
+  if (error instanceof EmbeddingError)
+    return {
+      code: 'EMBEDDING_FAILED',
+      message: error.message.slice(0, 500),
+      retryable: error.retryable,
+      surroundings: error.retryable,
+      retryAfterMs: error.retryAfterMs,
+    };
+  return {
+    code: 'WORKER_CRASHED',
+    message: 'The worker failed in a way it does not know.',
+    retryable: true,
+    surroundings: false,
+  };
+}
+
+/** Runs one stage as a span, and says which one the document is in. */
+function staged<T>(
+  stage: Stage,
+  claimed: Claimed,
+  life: SignsOfLife,
+  work: (span: Span) => Promise<T>,
+): Promise<{ value: T; durationMs: number }> {
+  // `store` is what the backend does with it; here it is the call back.
+  return tracer.startActiveSpan(stage === 'store' ? 'callback' : stage, async (span) => {
+    const started = performance.now();
+    life.enter(stage);
+    try {
+      const value = await work(span);
+      const durationMs = performance.now() - started;
+      recordStage({ stage, format: claimed.format, durationMs });
+      return { value, durationMs };
+    } catch (error) {
+      span.setAttribute('error.type', errorType(error)).setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+async function embedChunks(
+  chunks: readonly Chunk[],
+  embedder: Embedder,
+  life: SignsOfLife,
+  signal: AbortSignal,
+): Promise<Float32Array[]> {
+  const texts = chunks.map(indexedText);
+  const step = Math.max(MIN_TEXTS_A_STEP, Math.ceil(texts.length / EMBED_STEPS));
+  const vectors: Float32Array[] = [];
+  while (vectors.length < texts.length) {
+    const batch = texts.slice(vectors.length, vectors.length + step);
+    vectors.push(...(await embedder.embed(batch, { purpose: 'document', signal })));
+    life.percent(Math.floor((vectors.length / texts.length) * 100));
+  }
+  return vectors;
+}
+
+function* resultLines(chunks: readonly Chunk[], vectors: readonly Float32Array[], end: object): Generator<string> {
+  for (const [index, chunk] of chunks.entries()) {
+    const vector = vectors[index];
+    if (!vector) throw new Error('fewer vectors than chunks');
+    const embedding = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64');
+    yield `${JSON.stringify({ ...chunk, embedding } satisfies ResultChunk)}\n`;
+  }
+  yield `${JSON.stringify(end)}\n`;
+}

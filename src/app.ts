@@ -1,0 +1,129 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import cors from 'cors';
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { Readiness } from './health/readiness.ts';
+import { HEALTH_PATHS, healthRoutes } from './health/routes.ts';
+import { authenticate } from './platform/authenticate.ts';
+import { docs } from './platform/docs.ts';
+import type { Endpoint } from './platform/endpoint.ts';
+import { errorResponse, notFound } from './platform/error-response.ts';
+import { httpTelemetry } from './platform/http-telemetry.ts';
+import type { Logger } from './platform/logger.ts';
+import { metricsRoute } from './platform/metrics-route.ts';
+import { mountEndpoints } from './platform/mount-endpoints.ts';
+import { openApiDocument } from './platform/openapi.ts';
+import { requestId } from './platform/request-id.ts';
+import { requireToken } from './platform/require-token.ts';
+import { whileStarting } from './platform/while-starting.ts';
+
+type ServeMetrics = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface AppOptions {
+  endpoints: readonly Endpoint[];
+  readiness: () => Promise<Readiness>;
+  /** Until it answers true, the API answers 503. */
+  hasStarted: () => boolean;
+  /** Of all requests, and of those with wrong keys. */
+  limits: { requests: RequestHandler; guesses: RequestHandler };
+  serveMetrics: ServeMetrics;
+  /** Who may read /metrics on the public port: whoever has the token, everybody, or nobody. */
+  metricsAccess: { token: string } | 'open' | 'hidden';
+  apiKeys: readonly string[];
+  corsOrigins: readonly string[];
+  trustProxy: boolean | number | string;
+  version: string;
+  logger: Logger;
+}
+
+/** The public ladder: what a request meets, in order. */
+export function createApp(options: AppOptions): Express {
+  const { endpoints, logger, version } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('trust proxy', options.trustProxy);
+  app.set('query parser', 'simple');
+
+  app.use(requestId({ limit: 128 }));
+  app.use(httpTelemetry({ logger, untraced: isProbe }));
+  app.use(healthRoutes(options.readiness));
+  app.use(metricsRoute(options));
+  app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
+  app.use(cors(corsOptions(options.corsOrigins)));
+  app.use(docs(openApiDocument(endpoints, { title: 'ragbase', version, description: DESCRIPTION })));
+  app.use(whileStarting(options.hasStarted));
+  app.use(options.limits.requests);
+  app.use('/api/v1', options.limits.guesses);
+  app.use('/api/v1', authenticate({ keys: options.apiKeys }));
+  mountEndpoints(app, endpoints, { jsonLimit: 256 * 1024 });
+  app.use(notFound);
+  app.use(errorResponse({ logger }));
+  return app;
+}
+
+export interface InternalAppOptions {
+  hasStarted: () => boolean;
+  endpoints: readonly Endpoint[];
+  serveMetrics: ServeMetrics;
+  token: string;
+  logger: Logger;
+}
+
+/** The ladder of the internal port: series for Prometheus, the job contract for workers. */
+export function createInternalApp({ endpoints, hasStarted, serveMetrics, token, logger }: InternalAppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(requestId({ limit: 128 }));
+  // A sign of life every few seconds for each document would drown what happens to it.
+  app.use(httpTelemetry({ logger, untraced: (path) => isProbe(path) || path.endsWith('/progress') }));
+  app.use(metricsRoute({ serveMetrics, metricsAccess: 'open' }));
+  app.use(whileStarting(hasStarted));
+  app.use('/internal', requireToken({ token }));
+  mountEndpoints(app, endpoints, { jsonLimit: 64 * 1024 });
+  app.use(notFound);
+  app.use(errorResponse({ logger }));
+  return app;
+}
+
+export interface WorkerAppOptions {
+  readiness: () => Promise<Readiness>;
+  serveMetrics: ServeMetrics;
+  logger: Logger;
+}
+
+/** The ladder of the ai-worker's only port. */
+export function createWorkerApp({ readiness, serveMetrics, logger }: WorkerAppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(requestId({ limit: 128 }));
+  app.use(httpTelemetry({ logger, untraced: isProbe }));
+  app.use(healthRoutes(readiness));
+  app.use(metricsRoute({ serveMetrics, metricsAccess: 'open' }));
+  app.use(notFound);
+  app.use(errorResponse({ logger }));
+  return app;
+}
+
+const probes: readonly string[] = [...HEALTH_PATHS, '/metrics'];
+const isProbe = (path: string): boolean => probes.includes(path);
+
+const DESCRIPTION = 'Document ingestion and retrieval: upload documents, follow them, search what is in them.';
+
+/** For an API and its docs page; helmet's defaults for the rest. */
+const CONTENT_SECURITY = {
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'", "'unsafe-inline'"],
+  imgSrc: ["'self'", 'data:'],
+  fontSrc: ["'self'"],
+  frameAncestors: ["'none'"],
+  // We can't know whether there is TLS before us.
+  upgradeInsecureRequests: null,
+};
+
+function corsOptions(origins: readonly string[]): cors.CorsOptions {
+  return {
+    origin: origins.includes('*') ? '*' : [...origins],
+    exposedHeaders: ['X-Request-Id', 'X-Trace-Id', 'Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
+    maxAge: 600,
+  };
+}

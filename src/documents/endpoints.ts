@@ -1,0 +1,206 @@
+import { pipeline } from 'node:stream/promises';
+import type { Request, Response } from 'express';
+import type pg from 'pg';
+import { type Endpoint, endpoint, type Reply } from '../platform/endpoint.ts';
+import { DomainError } from '../platform/errors.ts';
+import { readJsonBody } from '../platform/json-body.ts';
+import type { Logger } from '../platform/logger.ts';
+import { type Admission, assertRoom } from './admission.ts';
+import { dispatch } from './dispatch.ts';
+import { type DocumentRow, presentDocument } from './document.ts';
+import { type DocumentWatcher, streamEvents } from './events.ts';
+import { FORMATS } from './formats.ts';
+import { readParts } from './parts.ts';
+import type { Producers } from './producers.ts';
+import * as schemas from './schemas.ts';
+import * as store from './store.ts';
+import { receiveJson, receiveMultipart, type UploadOptions } from './upload.ts';
+
+export interface DocumentDeps {
+  pool: pg.Pool;
+  producers: Producers;
+  logger: Logger;
+  upload: UploadOptions;
+  admission: Admission;
+  watcher: DocumentWatcher;
+  /** Aborted when the process shuts down. */
+  signal: AbortSignal;
+}
+
+const tag = 'documents';
+const one = { schema: schemas.documentSchema };
+
+/** Everything that a client does with documents, but searching them. */
+export function documentEndpoints(deps: DocumentDeps): Endpoint[] {
+  const { pool } = deps;
+  return [
+    endpoint({
+      method: 'post',
+      path: '/api/v1/documents',
+      operationId: 'uploadDocument',
+      summary: 'Upload a document',
+      description:
+        'As multipart/form-data with a file, or as JSON with its text. From the 202 on, the document ends completed or failed with a reason.',
+      tag,
+      rawBody: {
+        contentTypes: { 'multipart/form-data': schemas.multipartUpload, 'application/json': schemas.jsonUpload },
+      },
+      answers: {
+        202: { description: 'Accepted and queued', ...one },
+        200: { description: 'The same bytes are in this collection already', ...one },
+      },
+      errors: ['INVALID_REQUEST', 'FILE_TOO_LARGE', 'UNSUPPORTED_FORMAT', 'EMPTY_DOCUMENT', 'QUEUE_FULL'],
+      handle: ({ request, response }) => upload(request, response, deps),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/api/v1/documents',
+      operationId: 'listDocuments',
+      summary: 'List documents, newest first',
+      tag,
+      query: schemas.listQuery,
+      answers: { 200: { description: 'A page of documents', schema: schemas.page(schemas.documentSchema) } },
+      errors: ['INVALID_REQUEST'],
+      handle: async ({ query }) => {
+        const { items, nextCursor } = await store.listDocuments(pool, query);
+        return { status: 200, body: { items: items.map(presentDocument), nextCursor } };
+      },
+    }),
+    endpoint({
+      method: 'get',
+      path: '/api/v1/documents/:id',
+      operationId: 'getDocument',
+      summary: 'See how a document is doing',
+      tag,
+      params: schemas.idParams,
+      answers: { 200: { description: 'The document', ...one } },
+      errors: ['INVALID_REQUEST', 'NOT_FOUND'],
+      handle: async ({ params }) => ({ status: 200, body: presentDocument(await mustFind(pool, params.id)) }),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/api/v1/documents/:id/events',
+      operationId: 'watchDocument',
+      summary: 'Follow a document until its outcome',
+      description: 'Server-Sent Events: a `status` event at once and for each change; ends after completed or failed.',
+      tag,
+      params: schemas.idParams,
+      answers: { 200: { description: 'A stream of events', contentType: 'text/event-stream' } },
+      errors: ['INVALID_REQUEST', 'NOT_FOUND'],
+      handle: async ({ params, response }) => {
+        streamEvents(response, await mustFind(pool, params.id), deps);
+        return undefined;
+      },
+    }),
+    endpoint({
+      method: 'get',
+      path: '/api/v1/documents/:id/content',
+      operationId: 'downloadDocument',
+      summary: 'Download the original bytes',
+      tag,
+      params: schemas.idParams,
+      answers: { 200: { description: 'The bytes, as an attachment', contentType: 'application/octet-stream' } },
+      errors: ['INVALID_REQUEST', 'NOT_FOUND'],
+      handle: async ({ params, response }) => sendContent(response, pool, await mustFind(pool, params.id)),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/api/v1/documents/:id/chunks',
+      operationId: 'listChunks',
+      summary: "List a document's searchable chunks, in order",
+      tag,
+      params: schemas.idParams,
+      query: schemas.chunksQuery,
+      answers: { 200: { description: 'A page of chunks', schema: schemas.page(schemas.chunkSchema) } },
+      errors: ['INVALID_REQUEST', 'NOT_FOUND'],
+      handle: async ({ params, query }) => ({ status: 200, body: await chunkPage(pool, params.id, query) }),
+    }),
+    endpoint({
+      method: 'post',
+      path: '/api/v1/documents/:id/reprocess',
+      operationId: 'reprocessDocument',
+      summary: 'Process a document again',
+      description:
+        'What is searchable stays so until the new chunks are whole. A document that is on its way already is left alone.',
+      tag,
+      params: schemas.idParams,
+      answers: { 202: { description: 'On its way', ...one } },
+      errors: ['INVALID_REQUEST', 'NOT_FOUND'],
+      handle: async ({ params }) => {
+        const [requeued] = await store.requeueDocuments(pool, { id: params.id });
+        if (requeued) await dispatch(requeued, deps);
+        return { status: 202, body: presentDocument(requeued ?? (await mustFind(pool, params.id))) };
+      },
+    }),
+    endpoint({
+      method: 'delete',
+      path: '/api/v1/documents/:id',
+      operationId: 'deleteDocument',
+      summary: 'Delete a document, whatever it is doing',
+      tag,
+      params: schemas.idParams,
+      answers: { 204: { description: 'Gone, with its bytes and chunks' } },
+      errors: ['INVALID_REQUEST', 'NOT_FOUND'],
+      handle: async ({ params }) => {
+        if (!(await store.deleteDocument(pool, params.id))) throw noSuchDocument();
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+async function upload(request: Request, response: Response, deps: DocumentDeps): Promise<Reply> {
+  assertRoom(deps.admission);
+  const { row, duplicate } = request.is('multipart/form-data')
+    ? await receiveMultipart(request, deps.pool, deps.upload)
+    : await receiveJson(
+        await readJsonBody(request, response, { limit: jsonLimit(deps.upload) }),
+        deps.pool,
+        deps.upload,
+      );
+  if (!duplicate) await dispatch(row, deps);
+  const body = presentDocument(row);
+  return duplicate
+    ? { status: 200, body: { ...body, duplicate: true } }
+    : { status: 202, body, headers: { Location: `/api/v1/documents/${row.id}` } };
+}
+
+/** JSON needs up to twice the bytes for the same text, and some for its other fields. */
+const jsonLimit = (options: UploadOptions): number => options.maxBytes * 2 + 64 * 1024;
+
+async function sendContent(response: Response, pool: pg.Pool, row: DocumentRow): Promise<undefined> {
+  response.attachment(row.name);
+  response.set({
+    'Content-Type': FORMATS[row.format].contentType,
+    'Content-Length': row.bytes,
+    'X-Content-Type-Options': 'nosniff',
+  });
+  await pipeline(readParts(pool, row.id), response);
+}
+
+async function chunkPage(pool: pg.Pool, id: string, query: { limit: number; cursor?: string | undefined }) {
+  const after = query.cursor === undefined ? -1 : Number(query.cursor);
+  if (!Number.isInteger(after) || after < -1 || after > 2 ** 31 - 1)
+    throw new DomainError('INVALID_REQUEST', 'The cursor is not one of ours. Start again without it.');
+  const rows = await store.listChunks(pool, await mustFind(pool, id), { after, limit: query.limit + 1 });
+  const items = rows.slice(0, query.limit).map((row) => ({
+    id: row.id,
+    ordinal: row.ordinal,
+    text: row.text,
+    tokens: row.tokens,
+    location: {
+      ...(row.page !== null && { page: row.page }),
+      ...(row.headings.length > 0 && { headings: row.headings }),
+      offset: row.start_offset,
+    },
+  }));
+  return { items, nextCursor: rows.length > query.limit ? String(items.at(-1)?.ordinal) : null };
+}
+
+async function mustFind(pool: pg.Pool, id: string): Promise<DocumentRow> {
+  const row = await store.findDocument(pool, id);
+  if (!row) throw noSuchDocument();
+  return row;
+}
+
+const noSuchDocument = () => new DomainError('NOT_FOUND', 'There is no document with this id.');

@@ -1,0 +1,159 @@
+import { pipeline } from 'node:stream/promises';
+import { SpanStatusCode, trace } from '@opentelemetry/api';
+import type pg from 'pg';
+import { z } from 'zod';
+import { type Endpoint, endpoint } from '../platform/endpoint.ts';
+import { DomainError, errorType } from '../platform/errors.ts';
+import type { Logger } from '../platform/logger.ts';
+import {
+  type AfterFailure,
+  type AttemptPolicy,
+  claimAttempt,
+  failAttempt,
+  recordProgress,
+  releaseAttempt,
+} from './attempts.ts';
+import { dispatch } from './dispatch.ts';
+import { claimedSchema, claimSchema, failureSchema, progressSchema } from './job.ts';
+import { recordProcessed } from './metrics.ts';
+import { readParts } from './parts.ts';
+import type { Producers } from './producers.ts';
+import { storeResult } from './results.ts';
+import { findDocument } from './store.ts';
+
+export interface InternalDeps {
+  pool: pg.Pool;
+  producers: Producers;
+  policy: AttemptPolicy;
+  dimensions: number;
+  logger: Logger;
+}
+
+const tag = 'internal';
+const document = z.object({ id: z.uuid() });
+const attempt = document.extend({ attempt: z.coerce.number().int().positive() });
+const ofAttempt = '/internal/documents/:id/attempts/:attempt';
+const errors = ['INVALID_REQUEST', 'NOT_FOUND', 'CONFLICT'] as const;
+
+/** The backend's side of the job contract: what a worker may ask, and tell. */
+export function internalEndpoints(deps: InternalDeps): Endpoint[] {
+  const { pool, policy } = deps;
+  return [
+    endpoint({
+      method: 'post',
+      path: '/internal/documents/:id/attempts',
+      operationId: 'claimAttempt',
+      summary: 'Ask for a document; counts the attempt',
+      tag,
+      params: document,
+      body: claimSchema,
+      answers: { 200: { description: 'Yours', schema: claimedSchema } },
+      errors,
+      handle: async ({ params, body }) => ({ status: 200, body: await claimAttempt(pool, params.id, body, policy) }),
+    }),
+    endpoint({
+      method: 'get',
+      path: '/internal/documents/:id/content',
+      operationId: 'fetchContent',
+      summary: 'The original bytes',
+      tag,
+      params: document,
+      answers: { 200: { description: 'The bytes', contentType: 'application/octet-stream' } },
+      errors,
+      handle: async ({ params, response }) => {
+        const row = await findDocument(pool, params.id);
+        if (!row) throw new DomainError('NOT_FOUND', 'The document is gone. Drop it.');
+        response.set({ 'Content-Type': 'application/octet-stream', 'Content-Length': row.bytes });
+        await pipeline(readParts(pool, row.id), response);
+        return undefined;
+      },
+    }),
+    endpoint({
+      method: 'post',
+      path: `${ofAttempt}/progress`,
+      operationId: 'reportProgress',
+      summary: 'A sign of life',
+      tag,
+      params: attempt,
+      body: progressSchema,
+      answers: { 204: { description: 'Go on' } },
+      errors,
+      handle: async ({ params, body }) => {
+        await recordProgress(pool, { documentId: params.id, attempt: params.attempt }, body, policy);
+        return { status: 204 };
+      },
+    }),
+    endpoint({
+      method: 'put',
+      path: `${ofAttempt}/result`,
+      operationId: 'storeResult',
+      summary: 'The chunks of a document, streamed',
+      tag,
+      params: attempt,
+      rawBody: { contentTypes: { 'application/x-ndjson': z.string() } },
+      answers: { 204: { description: 'Stored and searchable' } },
+      errors,
+      handle: async ({ params, request }) => {
+        await store(deps, { documentId: params.id, attempt: params.attempt }, request);
+        return { status: 204 };
+      },
+    }),
+    endpoint({
+      method: 'post',
+      path: `${ofAttempt}/failure`,
+      operationId: 'reportFailure',
+      summary: 'The attempt failed',
+      tag,
+      params: attempt,
+      body: failureSchema,
+      answers: { 204: { description: 'Noted' } },
+      errors,
+      handle: async ({ params, body }) => {
+        const after = await failAttempt(pool, { documentId: params.id, attempt: params.attempt }, body, policy);
+        await settle(deps, after);
+        return { status: 204 };
+      },
+    }),
+    endpoint({
+      method: 'post',
+      path: `${ofAttempt}/release`,
+      operationId: 'releaseAttempt',
+      summary: 'Hand an attempt back unfinished',
+      tag,
+      params: attempt,
+      answers: { 204: { description: 'Somebody else will do it' } },
+      errors,
+      handle: async ({ params }) => {
+        await settle(deps, await releaseAttempt(pool, { documentId: params.id, attempt: params.attempt }));
+        return { status: 204 };
+      },
+    }),
+  ];
+}
+
+/** Queues what is to be tried again, counts what is over. */
+async function settle(deps: InternalDeps, after: AfterFailure): Promise<void> {
+  if (after.status === 'queued') await dispatch(after, deps);
+  else recordProcessed(after, 'failed', null);
+}
+
+function store(
+  deps: InternalDeps,
+  id: { documentId: string; attempt: number },
+  body: Parameters<typeof storeResult>[2],
+): Promise<void> {
+  return trace.getTracer('ragbase.documents').startActiveSpan('store', async (span) => {
+    try {
+      const completed = await storeResult(deps.pool, id, body, deps);
+      span.setAttribute('ragbase.document.id', id.documentId);
+      if (!completed) return;
+      span.setAttribute('ragbase.chunk.count', completed.chunks);
+      recordProcessed(completed, 'completed', completed.total_ms);
+    } catch (error) {
+      span.setAttribute('error.type', errorType(error)).setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}

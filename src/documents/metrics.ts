@@ -1,0 +1,24 @@
+import { metrics } from '@opentelemetry/api';
+import type { Format, Lane } from './formats.ts';
+
+const meter = metrics.getMeter('ragbase.documents');
+
+const processed = meter.createCounter('documents_processed_total', {
+  description: 'Documents that reached an end: completed or failed',
+});
+const ingestDuration = meter.createHistogram('document_ingest_duration_seconds', {
+  description: 'Time from the upload of a document until it is searchable',
+  unit: 's',
+  advice: { explicitBucketBoundaries: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900] },
+});
+
+/** Counts a document that reached an end. */
+export function recordProcessed(
+  document: { format: Format; lane: Lane },
+  status: 'completed' | 'failed',
+  totalMs: number | null,
+): void {
+  const labels = { format: document.format, lane: document.lane };
+  processed.add(1, { status, ...labels });
+  if (status === 'completed' && totalMs !== null) ingestDuration.record(totalMs / 1000, labels);
+}

@@ -1,0 +1,72 @@
+import type pg from 'pg';
+import type { Config } from '../config.ts';
+import type { Embedder } from '../embeddings/embedder.ts';
+import type { Endpoint } from '../platform/endpoint.ts';
+import type { Lifecycle } from '../platform/lifecycle.ts';
+import type { Logger } from '../platform/logger.ts';
+import type { AttemptPolicy } from './attempts.ts';
+import { deadLetterEndpoints } from './dead-letters.ts';
+import { documentEndpoints } from './endpoints.ts';
+import { createWatcher } from './events.ts';
+import { LANES } from './formats.ts';
+import { internalEndpoints } from './internal-endpoints.ts';
+import { openProducers } from './producers.ts';
+import { createQueueMonitor } from './queue-state.ts';
+import { runHousekeeping } from './reconcile.ts';
+import { statsEndpoints } from './stats.ts';
+
+const LEASE_MS = 15_000;
+const PATIENCE_MS = 60 * 60_000;
+const HOUSEKEEPING_MS = 2_000;
+
+export interface DocumentsOptions {
+  config: Pick<
+    Config<'backend'>,
+    'REDIS_URL' | 'MAX_ATTEMPTS' | 'QUEUE_MAX_DEPTH' | 'MAX_FILE_SIZE_MB' | 'OCR_ENABLED'
+  >;
+  pool: pg.Pool;
+  embedder: Embedder;
+  logger: Logger;
+  lifecycle: Lifecycle;
+}
+
+/** The documents feature of one backend. */
+export interface Documents {
+  endpoints: Endpoint[];
+  internal: Endpoint[];
+  queuesReady(): Promise<boolean>;
+  /** Begins to keep the promise of each 202; the schema must be there. */
+  start(): void;
+}
+
+/** Opens queues and watcher, and registers how they are closed. */
+export function openDocuments({ config, pool, embedder, logger, lifecycle }: DocumentsOptions): Documents {
+  const policy: AttemptPolicy = { maxAttempts: config.MAX_ATTEMPTS, leaseMs: LEASE_MS, patienceMs: PATIENCE_MS };
+  const producers = openProducers({ redisUrl: config.REDIS_URL, logger, lifecycle });
+  const monitor = createQueueMonitor(pool);
+  const watcher = createWatcher({ pool, intervalMs: 300, logger });
+  lifecycle.onClose('document watcher', () => watcher.close());
+  const depth = () =>
+    LANES.reduce((sum, lane) => sum + monitor.current()[lane].queued + monitor.current()[lane].delayed, 0);
+  const deps = {
+    pool,
+    producers,
+    logger,
+    policy,
+    watcher,
+    embedder,
+    dimensions: embedder.dimensions,
+    upload: { maxBytes: config.MAX_FILE_SIZE_MB * 1024 * 1024, ocr: config.OCR_ENABLED },
+    admission: { depth, maxDepth: config.QUEUE_MAX_DEPTH },
+    signal: lifecycle.signal,
+  };
+  return {
+    endpoints: [...documentEndpoints(deps), ...deadLetterEndpoints(deps), ...statsEndpoints(deps)],
+    internal: internalEndpoints(deps),
+    queuesReady: async () => (await Promise.all(LANES.map((lane) => producers[lane].ready()))).every(Boolean),
+    start() {
+      const running = runHousekeeping({ ...deps, monitor, intervalMs: HOUSEKEEPING_MS });
+      lifecycle.onClose('housekeeping', () => running);
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import { DomainError } from '../platform/errors.ts';
+import type { Queryable } from '../platform/postgres.ts';
+
+const PART_BYTES = 1024 * 1024;
+
+export interface StoredBytes {
+  bytes: number;
+  /** Lower-case hex. */
+  sha256: string;
+}
+
+/**
+ * Writes a stream of bytes as the parts of a document that does not exist yet, each on its own, so
+ * that an upload takes one part of memory and holds no transaction while its client is slow.
+ * @param options.onHead sees the first part before it is stored, and may refuse by throwing.
+ * @throws DomainError `FILE_TOO_LARGE` beyond `maxBytes`.
+ */
+export async function storeParts(
+  pool: pg.Pool,
+  documentId: string,
+  source: AsyncIterable<Uint8Array>,
+  options: { maxBytes: number; onHead: (head: Buffer) => Promise<void> },
+): Promise<StoredBytes> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let part = 0;
+  for await (const piece of inParts(source)) {
+    bytes += piece.length;
+    if (bytes > options.maxBytes) throw tooLarge(options.maxBytes);
+    if (part === 0) await options.onHead(piece);
+    hash.update(piece);
+    await pool.query('INSERT INTO document_parts (document_id, part, bytes) VALUES ($1, $2, $3)', [
+      documentId,
+      part,
+      piece,
+    ]);
+    part += 1;
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+export const tooLarge = (maxBytes: number): DomainError =>
+  new DomainError(
+    'FILE_TOO_LARGE',
+    `The document is larger than ${Math.floor((maxBytes / 1024 / 1024) * 10) / 10} MB, the limit here.`,
+  );
+
+async function* inParts(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let pending: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of source) {
+    pending.push(piece);
+    size += piece.length;
+    if (size < PART_BYTES) continue;
+    const whole = Buffer.concat(pending);
+    let at = 0;
+    for (; whole.length - at >= PART_BYTES; at += PART_BYTES) yield whole.subarray(at, at + PART_BYTES);
+    // A copy: a subarray would keep the whole piece in memory.
+    pending = at < whole.length ? [Buffer.from(whole.subarray(at))] : [];
+    size = whole.length - at;
+  }
+  if (size > 0) yield Buffer.concat(pending);
+}
+
+/** The original bytes, a part at a time. */
+export async function* readParts(pool: pg.Pool, documentId: string): AsyncGenerator<Buffer> {
+  for (let part = 0; ; part += 1) {
+    const { rows } = await pool.query<{ bytes: Buffer }>(
+      'SELECT bytes FROM document_parts WHERE document_id = $1 AND part = $2',
+      [documentId, part],
+    );
+    if (!rows[0]) return;
+    yield rows[0].bytes;
+  }
+}
+
+export async function deleteParts(db: Queryable, documentId: string): Promise<void> {
+  await db.query('DELETE FROM document_parts WHERE document_id = $1', [documentId]);
+}
+
+/** Deletes what uploads left behind that never became documents. An upload takes minutes at most. */
+export async function sweepParts(db: Queryable): Promise<number> {
+  const { rowCount } = await db.query(
+    `DELETE FROM document_parts p WHERE p.created_at < now() - interval '2 hours'
+     AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = p.document_id)`,
+  );
+  return rowCount ?? 0;
+}

@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { collectionName } from '../search/collection-name.ts';
+import { DOCUMENT_STATUSES } from './document.ts';
+import { FORMAT_NAMES, LANES } from './formats.ts';
+import { PROCESSING_ERROR_CODES } from './job.ts';
+
+/** Postgres stores no NUL and no half of a surrogate pair. */
+const storable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+
+const METADATA_BYTES = 16_384;
+
+/** A file's name without its path, and without what a terminal or a log could trip over. */
+export const documentName = z
+  .string()
+  .transform((text) =>
+    (text.split(/[\\/]/).at(-1) ?? '')
+      .toWellFormed()
+      .replace(/\p{Cc}/gu, '')
+      .trim(),
+  )
+  .pipe(z.string().min(1, 'must name the document').max(255, 'must be at most 255 characters'))
+  .meta({ description: 'File name; its path is dropped', example: 'tides.md' });
+
+export const metadata = z
+  .record(z.string().min(1).max(128), z.json())
+  .refine((value) => JSON.stringify(value).length <= METADATA_BYTES, `must be at most ${METADATA_BYTES} bytes of JSON`)
+  .refine((value) => storable(strings(value).join('')), 'must not hold NUL or broken Unicode')
+  .meta({ description: 'JSON object, found again by the search filter', example: { year: 2024, tags: ['tide'] } });
+
+/** Every string in a JSON value, keys included. */
+function strings(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [key, ...strings(inner)]);
+}
+
+export const jsonUpload = z.strictObject({
+  name: documentName,
+  content: z.string().meta({ description: 'The text of the document' }),
+  format: z.enum(FORMAT_NAMES).optional(),
+  collection: collectionName.default('default'),
+  metadata: metadata.default({}),
+});
+
+/** The fields that may stand beside `file` in a multipart upload. */
+export const multipartFields = z.strictObject({
+  collection: collectionName.default('default'),
+  format: z.enum(FORMAT_NAMES).optional(),
+  metadata: z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        context.addIssue({ code: 'custom', message: 'must be a JSON object' });
+        return z.NEVER;
+      }
+    })
+    .pipe(metadata)
+    .prefault('{}'),
+});
+
+/** Only for the description of a multipart upload. */
+export const multipartUpload = z.object({
+  file: z.string().meta({ format: 'binary', description: 'The document' }),
+  collection: collectionName.optional(),
+  metadata: z.string().optional().meta({ description: 'A JSON object, as text', example: '{"year":2024}' }),
+});
+
+export const idParams = z.object({ id: z.uuid().meta({ description: "The document's id" }) });
+
+const milliseconds = z.number().nullable();
+
+export const documentSchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    format: z.enum(FORMAT_NAMES),
+    lane: z.enum(LANES),
+    status: z.enum(DOCUMENT_STATUSES),
+    collection: z.string(),
+    metadata: z.record(z.string(), z.unknown()),
+    bytes: z.int(),
+    sha256: z.string(),
+    chunks: z.int(),
+    attempts: z.int(),
+    progress: z.object({ stage: z.string(), percent: z.int() }),
+    error: z.object({ code: z.enum(PROCESSING_ERROR_CODES), message: z.string() }).optional(),
+    traceId: z.string().nullable(),
+    timings: z.object({
+      queuedMs: milliseconds,
+      parseMs: milliseconds,
+      embedMs: milliseconds,
+      storeMs: milliseconds,
+      totalMs: milliseconds,
+    }),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+    completedAt: z.iso.datetime().nullable(),
+    duplicate: z.literal(true).optional().meta({ description: 'The same bytes were in this collection already' }),
+  })
+  .meta({ id: 'Document' });
+
+export const chunkSchema = z
+  .object({
+    id: z.string(),
+    ordinal: z.int(),
+    text: z.string(),
+    tokens: z.int(),
+    location: z.object({
+      page: z.int().optional(),
+      headings: z.array(z.string()).optional(),
+      offset: z.int().meta({ description: 'Where the chunk starts in the extracted text, in UTF-16 units' }),
+    }),
+  })
+  .meta({ id: 'Chunk' });
+
+const limit = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback);
+const cursor = z.string().max(200).optional().meta({ description: 'nextCursor of the page before' });
+
+export const listQuery = z.strictObject({
+  status: z.enum(DOCUMENT_STATUSES).optional(),
+  collection: collectionName.optional(),
+  limit: limit(50, 200),
+  cursor,
+});
+export type ListQuery = z.output<typeof listQuery>;
+
+export const chunksQuery = z.strictObject({ limit: limit(50, 200), cursor });
+
+export const deadLetterQuery = z.strictObject({
+  code: z.enum(PROCESSING_ERROR_CODES).optional(),
+  limit: limit(50, 200),
+  cursor,
+});
+
+export const requeueBody = z.strictObject({ code: z.enum(PROCESSING_ERROR_CODES).optional() }).default({});
+
+export const page = <T extends z.ZodType>(items: T) =>
+  z.object({ items: z.array(items), nextCursor: z.string().nullable() });

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { context, propagation, trace } from '@opentelemetry/api';
+import type pg from 'pg';
+import { DomainError } from '../platform/errors.ts';
+import { invalidRequest } from '../platform/mount-endpoints.ts';
+import { readMultipart } from '../platform/multipart.ts';
+import { detectFormat } from './detect-format.ts';
+import type { DocumentRow, Metadata } from './document.ts';
+import { type Format, formatOfName } from './formats.ts';
+import { deleteParts, type StoredBytes, storeParts, tooLarge } from './parts.ts';
+import { documentName, jsonUpload, multipartFields } from './schemas.ts';
+import { insertDocument } from './store.ts';
+
+export interface UploadOptions {
+  maxBytes: number;
+  /** Whether images are read. */
+  ocr: boolean;
+}
+
+/** What a client says of a document, beside its bytes. */
+interface Description {
+  collection: string;
+  metadata: Metadata;
+}
+
+/**
+ * Takes a document from a multipart request, whose file streams into the database as it arrives.
+ * @throws DomainError for anything that is wrong with it; nothing of it is kept then.
+ */
+export async function receiveMultipart(request: IncomingMessage, pool: pg.Pool, options: UploadOptions) {
+  const announced = Number(request.headers['content-length'] ?? 0);
+  // The envelope of a multipart body takes a little, too.
+  if (announced > options.maxBytes + 64 * 1024) throw tooLarge(options.maxBytes);
+  return keepOrSweep(pool, async (id) => {
+    let accepted: { name: string; format: Format; stored: StoredBytes } | undefined;
+    const fields = await readMultipart(request, {
+      fileField: 'file',
+      onFile: async (fileName, source, declared) => {
+        const name = parsedName(fileName);
+        accepted = { name, ...(await storeFile(pool, id, source, { ...options, name, declared: declared['format'] })) };
+      },
+    });
+    if (!accepted) throw new DomainError('INVALID_REQUEST', 'Send the document as a part named "file".');
+    const described = multipartFields.safeParse(fields);
+    if (!described.success) throw invalidRequest(described.error, 'form');
+    return accept(pool, id, accepted, described.data);
+  });
+}
+
+/** Takes a document whose text stands in a JSON body. */
+export async function receiveJson(body: unknown, pool: pg.Pool, options: UploadOptions) {
+  const parsed = jsonUpload.safeParse(body);
+  if (!parsed.success) throw invalidRequest(parsed.error, 'body');
+  const { name, content, format, ...description } = parsed.data;
+  const declared = format ?? (formatOfName(name) === undefined ? 'txt' : undefined);
+  return keepOrSweep(pool, async (id) => {
+    const file = await storeFile(pool, id, Readable.from([Buffer.from(content)]), { ...options, name, declared });
+    return accept(pool, id, { name, ...file }, description);
+  });
+}
+
+async function storeFile(
+  pool: pg.Pool,
+  id: string,
+  source: Readable,
+  options: UploadOptions & { name: string; declared: string | undefined },
+): Promise<{ format: Format; stored: StoredBytes }> {
+  let format: Format | undefined;
+  const stored = await storeParts(pool, id, source, {
+    maxBytes: options.maxBytes,
+    onHead: async (head) => {
+      format = await detectFormat(head, options.name, {
+        ocr: options.ocr,
+        ...(options.declared !== undefined && { declared: options.declared }),
+      });
+    },
+  });
+  if (!format) throw new DomainError('EMPTY_DOCUMENT', 'The document is empty.');
+  return { format, stored };
+}
+
+function accept(
+  pool: pg.Pool,
+  id: string,
+  file: { name: string; format: Format; stored: StoredBytes },
+  description: Description,
+): Promise<{ row: DocumentRow; duplicate: boolean }> {
+  const traceContext: Record<string, string> = {};
+  propagation.inject(context.active(), traceContext);
+  const traceId = trace.getActiveSpan()?.spanContext().traceId;
+  const { collection, metadata } = description;
+  return insertDocument(pool, { id, ...file, ...file.stored, collection, metadata, traceContext, traceId });
+}
+
+/** Bytes are stored before their document is: what is turned away must not stay. */
+async function keepOrSweep<T>(pool: pg.Pool, receive: (id: string) => Promise<T>): Promise<T> {
+  const id = randomUUID();
+  try {
+    return await receive(id);
+  } catch (error) {
+    // Where this fails too, the sweeper finds them.
+    await deleteParts(pool, id).catch(() => undefined);
+    throw error;
+  }
+}
+
+function parsedName(fileName: string): string {
+  const parsed = documentName.safeParse(fileName);
+  if (!parsed.success) throw invalidRequest(parsed.error, 'file name');
+  return parsed.data;
+}

@@ -1,0 +1,104 @@
+/** The backend: opens its parts, hands them over, and each registers how it is closed. */
+import { fileURLToPath } from 'node:url';
+import { telemetry } from '../telemetry/register.ts';
+import { createApp, createInternalApp } from './app.ts';
+import { metricsAccess, readConfig } from './config.ts';
+import { openDocuments } from './documents/open-documents.ts';
+import { embedderOptions } from './embeddings/embedder-options.ts';
+import { openEmbedder } from './embeddings/open-embedder.ts';
+import { ensureEmbeddingSpace } from './embeddings/space.ts';
+import { createReadiness } from './health/readiness.ts';
+import { listen } from './platform/http-server.ts';
+import { migrate } from './platform/migrate.ts';
+import { openLimits } from './platform/open-limits.ts';
+import { openPostgres } from './platform/postgres.ts';
+import { run } from './platform/run.ts';
+import { VERSION } from './platform/version.ts';
+import { waitFor } from './platform/wait-for.ts';
+import { searchEndpoints } from './search/endpoints.ts';
+import { SEARCH_SESSION_SETTINGS } from './search/session-settings.ts';
+
+const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url));
+
+await run(
+  { service: 'ragbase-backend', telemetry, readConfig: () => readConfig('backend') },
+  async ({ config, logger, lifecycle }) => {
+    const { HOST: host } = config;
+    const { serveMetrics } = telemetry;
+    const embedder = await openEmbedder(embedderOptions(config));
+    lifecycle.onClose('embedder', () => embedder.close());
+    const pool = openPostgres({
+      url: config.DATABASE_URL,
+      poolSize: config.DATABASE_POOL_SIZE,
+      logger,
+      sessionSettings: SEARCH_SESSION_SETTINGS,
+    });
+    lifecycle.onClose('database', () => pool.end());
+    const limits = openLimits({
+      redisUrl: config.REDIS_URL,
+      max: config.RATE_LIMIT_MAX,
+      windowMs: config.RATE_LIMIT_WINDOW,
+      paths: ['/api/v1/documents', '/api/v1/dead-letters', '/api/v1/search', '/api/v1/stats'],
+      logger,
+      lifecycle,
+    });
+    const documents = openDocuments({ config, pool, embedder, logger, lifecycle });
+    const hasStarted = () => lifecycle.hasStarted;
+
+    const internal = createInternalApp({
+      endpoints: documents.internal,
+      hasStarted,
+      serveMetrics,
+      token: config.INTERNAL_TOKEN,
+      logger,
+    });
+    await listen(internal, {
+      name: 'internal server',
+      host,
+      port: config.INTERNAL_PORT,
+      lifecycle,
+      requestTimeoutMs: 0,
+      cutAfterMs: 5_000,
+    });
+
+    const app = createApp({
+      endpoints: [...documents.endpoints, ...searchEndpoints({ pool, embedder })],
+      readiness: createReadiness({
+        probes: {
+          database: async () => Boolean(await pool.query('SELECT 1')),
+          redis: limits.ping,
+          queue: documents.queuesReady,
+        },
+        vital: ['database'],
+        lifecycle,
+        timeoutMs: 2_000,
+        cacheMs: 1_000,
+        version: VERSION,
+      }),
+      hasStarted,
+      limits,
+      serveMetrics,
+      metricsAccess: metricsAccess(config),
+      apiKeys: config.API_KEY,
+      corsOrigins: config.CORS_ORIGIN,
+      trustProxy: config.TRUST_PROXY,
+      version: VERSION,
+      logger,
+    });
+    const port = await listen(app, {
+      name: 'public server',
+      host,
+      port: config.PORT,
+      lifecycle,
+      requestTimeoutMs: 300_000,
+    });
+
+    await waitFor('the database', () => migrate(pool, { directory: MIGRATIONS, logger }), {
+      logger,
+      signal: lifecycle.signal,
+    });
+    await ensureEmbeddingSpace(pool, embedder);
+    documents.start();
+    logger.info('ready', { port });
+  },
+);
