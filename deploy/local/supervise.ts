@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ChildRun, type ChildSpec, type Exit, type OnLine, runChild } from './child-run.ts';
+import { LaunchError } from './launch-error.ts';
+
+/** A process that ran this long before it crashed had started well; the count begins anew. */
+const STABLE_MS = 30_000;
+/** Waits before the restarts that follow each other; after the last, the process is given up. */
+const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000];
+const FIRST_READY_MS = 120_000;
+
+export interface SuperviseOptions {
+  onLine: OnLine;
+  /** URL that answers 200 when the process is ready; without one, it reports by itself. */
+  readyUrl?: string;
+  /** Longest time from SIGTERM to its end; then it is killed. */
+  stopTimeoutMs: number;
+  /** Told at each start: the process has a new id. */
+  onSpawn: () => void;
+  /** Told once, when a process that had been ready can't be kept running. */
+  onGiveUp: (error: LaunchError) => void;
+}
+
+/** A process that is started again when it crashes. */
+export interface Supervised {
+  readonly name: string;
+  readonly pid: number | undefined;
+  /** Resolves when it is ready for the first time. @throws LaunchError where it can't start. */
+  readonly firstReady: Promise<void>;
+  /** Ends it with SIGTERM. True if it ended by itself, with status 0. */
+  stop(): Promise<boolean>;
+  /** Ends it, and all that it started, at once. */
+  kill(): void;
+}
+
+/** Starts a process and keeps it running until `stop`. */
+export function supervise(spec: ChildSpec, options: SuperviseOptions): Supervised {
+  const first = Promise.withResolvers<void>();
+  // Whoever does not await it (a start that was broken off) must not end the launcher.
+  first.promise.catch(() => undefined);
+  const stopping = new AbortController();
+  const say = (text: string) => options.onLine({ name: 'ragbase', text });
+  let run: ChildRun;
+  let wasReady = false;
+
+  function giveUp(reason: string): void {
+    const error = new LaunchError(`${spec.name} ${reason}`);
+    if (wasReady) options.onGiveUp(error);
+    else first.reject(error);
+  }
+
+  async function untilExit(): Promise<Exit> {
+    const over = new AbortController();
+    run = runChild(spec, options.onLine);
+    options.onSpawn();
+    const slow = setTimeout(() => {
+      if (!wasReady) giveUp(`was not ready within ${FIRST_READY_MS / 1000} s: see its lines above`);
+    }, FIRST_READY_MS);
+    void untilReady(run, options.readyUrl, over.signal).then((isReady) => {
+      if (!isReady) return;
+      clearTimeout(slow);
+      if (wasReady) say(`${spec.name} is up again`);
+      wasReady = true;
+      first.resolve();
+    });
+    const exit = await run.exited;
+    clearTimeout(slow);
+    over.abort();
+    return exit;
+  }
+
+  async function keepRunning(): Promise<void> {
+    for (let crashes = 0; ; crashes += 1) {
+      const startedAt = Date.now();
+      const exit = await untilExit();
+      if (stopping.signal.aborted) return;
+      const why = run.failure() ?? `ended by itself (${describeExit(exit)})`;
+      // It says no: asking again would bring the same answer.
+      if (!wasReady && exit.code !== null)
+        return giveUp(`could not start: ${run.failure() ?? `${describeExit(exit)}, see its lines above`}`);
+      if (Date.now() - startedAt > STABLE_MS) crashes = 0;
+      const delay = BACKOFF_MS[crashes];
+      if (delay === undefined) return giveUp(`can't be kept running: ${why}`);
+      say(`${spec.name}: ${why}; starting it again in ${delay} ms`);
+      await sleep(delay, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+    }
+  }
+
+  const ended = keepRunning();
+  return {
+    name: spec.name,
+    get pid() {
+      return run.pid;
+    },
+    firstReady: first.promise,
+    async stop() {
+      stopping.abort();
+      first.reject(new LaunchError(`${spec.name} was stopped while it started`));
+      run.terminate();
+      const tooLong = setTimeout(() => run.kill(), options.stopTimeoutMs);
+      await ended;
+      clearTimeout(tooLong);
+      return (await run.exited).code === 0;
+    },
+    kill() {
+      stopping.abort();
+      run.kill();
+    },
+  };
+}
+
+const describeExit = ({ code, signal }: Exit): string => (signal ? `killed by ${signal}` : `exit status ${code}`);
+
+/** False where the process ended first. */
+async function untilReady(run: ChildRun, url: string | undefined, signal: AbortSignal): Promise<boolean> {
+  if (url === undefined) {
+    await run.reportedReady;
+    return true;
+  }
+  while (!signal.aborted) {
+    const status = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) }).then(
+      async (response) => {
+        await response.body?.cancel();
+        return response.status;
+      },
+      () => undefined,
+    );
+    if (status === 200) return true;
+    await sleep(100);
+  }
+  return false;
+}
