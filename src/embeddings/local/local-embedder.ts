@@ -54,6 +54,8 @@ function openPool(modelPath: string, threads: number): Pool {
     minThreads: threads,
     maxThreads: threads,
     workerData,
+    // By default what finds no free thread goes back to the end of the queue, and may be overtaken for ever.
+    stricterFIFO: true,
     // Else the parent's `--import` would start telemetry in each thread.
     execArgv: [],
   });
