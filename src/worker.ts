@@ -5,14 +5,20 @@ import { createBackendClient } from './ai-worker/backend-client.ts';
 import { openLanes } from './ai-worker/lanes.ts';
 import { openParsePool } from './ai-worker/parse-pool.ts';
 import { processDocument } from './ai-worker/process-document.ts';
+import { watchProgress } from './ai-worker/progress-watch.ts';
+import { createProviderGate } from './ai-worker/provider-gate.ts';
 import { createWorkerApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
 import { createReadiness } from './health/readiness.ts';
 import { listen } from './platform/http-server.ts';
+import { startLoopWatchdog } from './platform/loop-watchdog.ts';
 import { run } from './platform/run.ts';
 import { VERSION } from './platform/version.ts';
+
+/** A parser may take two minutes, a step of embedding as long; nothing takes five. */
+const STALL = { idleLimitMs: 60_000, busyLimitMs: 300_000, checkMs: 5_000 };
 
 await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfig('worker') }, async (parts) => {
   const { config, logger, lifecycle } = parts;
@@ -24,7 +30,12 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     patienceMs: 60_000,
   });
   const readiness = createReadiness({
-    probes: { backend: () => backend.ping(1_500), redis: () => lanes.ready(), queue: () => lanes.ready() },
+    probes: {
+      backend: () => backend.ping(1_500),
+      redis: () => lanes.ready(),
+      queue: () => lanes.ready(),
+      progress: async () => !progress.isStalled,
+    },
     vital: ['redis', 'queue'],
     lifecycle,
     timeoutMs: 2_000,
@@ -40,8 +51,8 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     requestTimeoutMs: 30_000,
   });
 
-  const embedder = await openEmbedder(embedderOptions(config));
-  lifecycle.onClose('embedder', () => embedder.close());
+  const gate = createProviderGate(await openEmbedder(embedderOptions(config)), { logger });
+  lifecycle.onClose('embedder', () => gate.embedder.close());
   const parsePool = openParsePool({
     concurrency: concurrency.fast + concurrency.heavy,
     timeoutMs: 120_000,
@@ -49,13 +60,21 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     ocr: config.OCR_ENABLED,
   });
   lifecycle.onClose('parsers', () => parsePool.close());
-  const deps = { backend, parsePool, embedder, logger };
+  const deps = { backend, parsePool, embedder: gate.embedder, logger, onProgress: () => progress.note() };
   const lanes = openLanes({
     redisUrl: config.REDIS_URL,
     concurrency,
     logger,
     lifecycle,
-    onJob: (job, signal) => processDocument(job, signal, deps),
+    onJob: async (job, signal) => {
+      progress.note();
+      await gate.pass(signal);
+      await processDocument(job, signal, deps);
+      progress.note();
+    },
   });
+  const progress = watchProgress({ ...lanes, ...STALL });
+  lifecycle.onClose('progress watch', progress.stop);
+  lifecycle.onClose('event loop watchdog', startLoopWatchdog({ limitMs: 60_000 }));
   logger.info('ready', { port });
 });

@@ -24,7 +24,9 @@ export function converse(
     child.kill('SIGKILL');
   };
   const onMessage = (answer: ParseAnswer) => {
-    if (answer.type === 'chunks') for (const chunk of answer.chunks) chunks.push(chunk);
+    // The start of the process is not the document's time.
+    if (answer.type === 'ready') timer.refresh();
+    else if (answer.type === 'chunks') for (const chunk of answer.chunks) chunks.push(chunk);
     else if (answer.type === 'done') resolve({ chunks, characters: answer.characters, rss: answer.rss });
     else if (answer.type === 'failed') reject(failure(answer));
   };

@@ -19,8 +19,16 @@ export interface LanesOptions {
 const GRACE_MS = 5_000;
 const HAND_BACK_MS = 5_000;
 
+export interface Lanes {
+  ready(): Promise<boolean>;
+  /** Jobs in the works. */
+  active(): number;
+  /** Jobs that wait for a worker. */
+  waiting(): Promise<number>;
+}
+
 /** Takes jobs from every lane, each with hands of its own, so that heavy documents never delay light ones. */
-export function openLanes(options: LanesOptions): { ready(): Promise<boolean> } {
+export function openLanes(options: LanesOptions): Lanes {
   const running = new Map<string, Promise<void>>();
   const onJob = async (data: unknown, { id, signal }: { id: string; signal: AbortSignal }) => {
     // A queue that took this process for dead may give it a job that it has.
@@ -44,5 +52,12 @@ export function openLanes(options: LanesOptions): { ready(): Promise<boolean> } 
     const told = Promise.allSettled(running.values());
     await withTimeout(told, HAND_BACK_MS, () => new Error('jobs are still running')).catch(() => undefined);
   });
-  return { ready: async () => (await Promise.all(consumers.map((consumer) => consumer.ready()))).every(Boolean) };
+  return {
+    ready: async () => (await Promise.all(consumers.map((consumer) => consumer.ready()))).every(Boolean),
+    active: () => running.size,
+    waiting: async () => {
+      const waiting = await Promise.all(consumers.map((consumer) => consumer.waiting()));
+      return waiting.reduce((sum, count) => sum + count, 0);
+    },
+  };
 }

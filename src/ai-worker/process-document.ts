@@ -22,6 +22,8 @@ export interface ProcessDeps {
   parsePool: ParsePool;
   embedder: Embedder;
   logger: Logger;
+  /** Told whenever a document gets on. */
+  onProgress: () => void;
 }
 
 const tracer = trace.getTracer('ragbase.ai-worker');
@@ -55,7 +57,7 @@ export async function processDocument(job: Job, signal: AbortSignal, deps: Proce
 async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: ProcessDeps): Promise<void> {
   const lost = new AbortController();
   const signal = AbortSignal.any([shutdown, lost.signal]);
-  const life = startSigns(claimed, lost, deps.backend);
+  const life = startSigns(claimed, lost, deps);
   try {
     const bytes = await staged('fetch', claimed, life, () => deps.backend.content(claimed.documentId, signal));
     const parsed = await staged('parse', claimed, life, async (span) => {

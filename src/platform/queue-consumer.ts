@@ -4,7 +4,7 @@ import { type BurstLog, burstLog } from './burst-log.ts';
 import type { Logger } from './logger.ts';
 import { openQueueConnection } from './queue-connection.ts';
 import { type Envelope, openEnvelope, traceProcess } from './queue-tracing.ts';
-import { pingRedis } from './redis.ts';
+import { pingRedis, sendCommand } from './redis.ts';
 import { untraced } from './untraced.ts';
 
 /** What a handler is told of its job beside the data. */
@@ -38,6 +38,8 @@ export interface Consumer {
   ready(timeoutMs?: number): Promise<boolean>;
   /** Jobs in the works. */
   active(): number;
+  /** Jobs that wait for any worker. @throws what node_redis throws, or RedisTimeoutError, while Redis is away. */
+  waiting(): Promise<number>;
   /**
    * Takes no more jobs, gives those in the works `graceMs` to end, hands the others back to the queue
    * at once, and ends the connections. Never rejects; a second call awaits the first.
@@ -80,6 +82,10 @@ export function openConsumer(options: ConsumerOptions): Consumer {
     name,
     ready: (timeoutMs = 500) => pingRedis(connection.client, timeoutMs),
     active: () => inTheWorks.size,
+    waiting: async () => {
+      const key = `bq:${name}:waiting`;
+      return Number(await sendCommand(connection.client, ['LLEN', key], { timeoutMs: 1000 }));
+    },
     stop: (graceMs) => {
       stopped ??= stop(graceMs);
       return stopped;

@@ -12,7 +12,7 @@ const MIN_READABLE_CHARACTERS = 200;
 export const parseHtml: Parser = async ({ bytes }) => {
   const html = decodeText(bytes, declaredEncoding(bytes));
   const whole = htmlBlocks(html);
-  return withTitle(readableBlocks(html, whole) ?? whole.blocks, whole.title);
+  return withTitle(readableBlocks(html, whole) ?? whole.blocks, whole);
 };
 
 function readableBlocks(html: string, { elements, depth }: HtmlContent): Block[] | undefined {
@@ -22,11 +22,12 @@ function readableBlocks(html: string, { elements, depth }: HtmlContent): Block[]
   return characters < MIN_READABLE_CHARACTERS ? undefined : blocks;
 }
 
-/** The page's title is its outermost heading, unless the page has such a heading of its own. */
-function withTitle(blocks: Block[], title: string): Block[] {
-  const titled = blocks.some((block) => block.kind === 'heading' && block.level === 1);
-  if (title === '' || blocks.length === 0 || titled) return blocks;
-  return [{ kind: 'heading', level: 1, text: title }, ...blocks];
+/** Puts the page's own heading, or else its title, above everything: the readable part comes without. */
+function withTitle(blocks: Block[], { blocks: all, title }: HtmlContent): Block[] {
+  const top = all.find((block) => block.kind === 'heading' && block.level === 1)?.text ?? title;
+  const isTop = (block: Block): boolean => block.kind === 'heading' && block.text === top;
+  if (top === '' || blocks.length === 0 || blocks.some((block) => isTop(block) && block.level === 1)) return blocks;
+  return [{ kind: 'heading', level: 1, text: top }, ...blocks.filter((block) => !isTop(block))];
 }
 
 function declaredEncoding(bytes: Uint8Array): { hint?: string } {

@@ -31,24 +31,24 @@ export function vetOoxml(bytes: Uint8Array, required: string): Uint8Array {
 }
 
 function inflateParts(bytes: Uint8Array): Record<string, Uint8Array> {
-  let inflated = 0;
+  const isXml = (name: string): boolean => /\.(xml|rels)$/i.test(name);
+  let declared = 0;
   let entries = 0;
   try {
-    // fflate never writes beyond the declared size, so the sum of those sizes is a real limit.
-    return unzipSync(bytes, {
+    unzipSync(bytes, {
       filter: ({ name, originalSize }) => {
-        if (!/\.(xml|rels)$/i.test(name)) return false;
-        inflated += originalSize;
         entries++;
-        if (inflated > MAX_INFLATED_BYTES || entries > MAX_ENTRIES) throw tooLarge();
-        return true;
+        if (isXml(name)) declared += originalSize;
+        return false;
       },
     });
+    if (declared > MAX_INFLATED_BYTES || entries > MAX_ENTRIES) throw tooLarge();
+    // fflate never writes beyond the declared size, so the sum of those sizes is a real limit.
+    return unzipSync(bytes, { filter: ({ name }) => isXml(name) });
   } catch (error) {
     if (error instanceof ProcessingError) throw error;
-    throw new ProcessingError('CORRUPT_FILE', 'The file is damaged or cut off: it is not a readable ZIP archive.', {
-      cause: error,
-    });
+    const message = 'The file is damaged or cut off: it is not a readable ZIP archive.';
+    throw new ProcessingError('CORRUPT_FILE', message, { cause: error });
   }
 }
 

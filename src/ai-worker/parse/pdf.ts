@@ -12,8 +12,8 @@ const packaged = (folder: string): string =>
 export const parsePdf: Parser = async ({ bytes, ocr }) => {
   assertWhole(bytes);
   const task = getDocument({
-    // A copy: pdf.js detaches what it is given.
-    data: bytes.slice(),
+    // A copy: pdf.js detaches what it is given, and refuses a Buffer.
+    data: new Uint8Array(bytes),
     cMapUrl: packaged('cmaps'),
     cMapPacked: true,
     standardFontDataUrl: packaged('standard_fonts'),

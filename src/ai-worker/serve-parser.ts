@@ -1,0 +1,50 @@
+import { Worker } from 'node:worker_threads';
+import { type Chunk, ProcessingError } from '../documents/job.ts';
+import { errorType } from '../platform/errors.ts';
+import type { ParseAnswer, ParseRequest } from './parse-messages.ts';
+
+/** Few enough for the parent to go on between two of them. */
+const BATCH_CHUNKS = 256;
+
+/**
+ * Makes this process a parser process: answers the requests of its parent, one after the other, and
+ * ends with it. Its first argument is the memory that it may hold, in MiB.
+ */
+export async function serveParser(
+  parse: (request: ParseRequest) => Promise<{ chunks: Chunk[]; characters: number }>,
+): Promise<void> {
+  // A loop in a parser would never let this thread see that its parent is gone, or that memory runs out.
+  new Worker(new URL('./parse-watchdog.ts', import.meta.url), {
+    workerData: { parent: process.ppid, memoryMb: Number(process.argv[2]) },
+  });
+  process.on('disconnect', () => process.exit());
+  process.on('message', async (request: ParseRequest) => {
+    try {
+      const { chunks, characters } = await parse(request);
+      for (let start = 0; start < chunks.length; start += BATCH_CHUNKS) {
+        await send({ type: 'chunks', chunks: chunks.slice(start, start + BATCH_CHUNKS) });
+      }
+      await send({ type: 'done', characters, rss: process.memoryUsage.rss() });
+    } catch (error) {
+      await send(failureOf(error));
+    }
+  });
+  await send({ type: 'ready' });
+}
+
+/**
+ * Causes go by their kind alone: a message may quote the document. Parsers throw ProcessingErrors;
+ * anything else is a fault of ours, and another attempt may go well.
+ */
+function failureOf(error: unknown): ParseAnswer {
+  if (error instanceof ProcessingError) {
+    const { code, message, retryable } = error;
+    return { type: 'failed', code, message, retryable, cause: error.cause === undefined ? '' : errorType(error.cause) };
+  }
+  const message = 'The parser failed in a way it does not know.';
+  return { type: 'failed', code: 'WORKER_CRASHED', message, retryable: true, cause: errorType(error) };
+}
+
+function send(answer: ParseAnswer): Promise<void> {
+  return new Promise((resolve) => process.send?.(answer, undefined, {}, () => resolve()));
+}
