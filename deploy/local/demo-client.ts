@@ -45,6 +45,9 @@ export interface DemoClient {
   search(query: string, limit: number): Promise<DemoSearch>;
 }
 
+/** Too many requests, and a backend that is starting: both say when to try again. */
+const COME_BACK = new Set([429, 503]);
+
 /** @param options.signal breaks off every call. */
 export function demoClient(options: { url: string; apiKey: string; signal: AbortSignal }): DemoClient {
   const { url, apiKey, signal } = options;
@@ -52,10 +55,16 @@ export function demoClient(options: { url: string; apiKey: string; signal: Abort
   async function call(path: string, init: RequestInit = {}): Promise<Response> {
     for (;;) {
       const headers = { ...init.headers, 'X-API-Key': apiKey };
-      const response = await fetch(`${url}/api/v1${path}`, { ...init, headers, signal });
-      if (response.ok) return response;
+      const response = await fetch(`${url}/api/v1${path}`, { ...init, headers, signal }).catch(() => undefined);
+      if (response?.ok) return response;
+      signal.throwIfAborted();
+      if (!response) {
+        await restart(signal);
+        continue;
+      }
       const body = (await response.json().catch(() => ({}))) as { message?: string };
-      if (response.status !== 429) throw new LaunchError(`${path} answered ${response.status}: ${body.message ?? ''}`);
+      if (!COME_BACK.has(response.status))
+        throw new LaunchError(`${path} answered ${response.status}: ${body.message ?? ''}`);
       await sleep(Number(response.headers.get('retry-after') ?? 1) * 1_000, undefined, { signal });
     }
   }
@@ -70,17 +79,32 @@ export function demoClient(options: { url: string; apiKey: string; signal: Abort
     },
     reprocess: async (id) => documentSchema.parse(await (await post(`/documents/${id}/reprocess`, {})).json()),
     async follow(id, onState) {
-      // A stream that ends early (a backend that restarts) is opened again: it begins with the present state.
+      // A stream that ends early is opened again: it begins with the present state.
       for (;;) {
-        for await (const state of states(await call(`/documents/${id}/events`))) {
-          onState(state);
-          if (state.status === 'completed' || state.status === 'failed') return state;
-        }
-        await sleep(500, undefined, { signal });
+        const state = await lastState(await call(`/documents/${id}/events`), onState);
+        if (state?.status === 'completed' || state?.status === 'failed') return state;
+        await restart(signal);
       }
     },
     search: async (query, limit) => searchSchema.parse(await (await post('/search', { query, limit })).json()),
   };
+}
+
+/** A backend that crashed is started again by the launcher. */
+const restart = (signal: AbortSignal): Promise<void> => sleep(500, undefined, { signal });
+
+/** Reads events to the end of the stream, whether or not it is the end of the story. */
+async function lastState(response: Response, onState: (state: DemoState) => void): Promise<DemoState | undefined> {
+  let last: DemoState | undefined;
+  try {
+    for await (const state of states(response)) {
+      last = state;
+      onState(state);
+    }
+  } catch {
+    // The connection broke.
+  }
+  return last;
 }
 
 async function* states({ body }: Response): AsyncGenerator<DemoState> {

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FORMATS, formatOfName } from '../../src/documents/formats.ts';
 import type { DemoClient, DemoDocument } from './demo-client.ts';
 import { progressBar } from './progress-bar.ts';
 
@@ -14,16 +15,26 @@ export interface DemoOutcome {
 /** Share of the bar that is full when a stage begins; processing ends with `store`. */
 const STAGE_STARTS: Record<string, number> = { fetch: 0.1, parse: 0.15, embed: 0.3, store: 0.9 };
 
-/** Uploads every document of a folder, and draws a bar until each is searchable or has failed. */
-export async function uploadLibrary(folder: string, client: DemoClient): Promise<DemoOutcome[]> {
-  const names = (await readdir(folder)).filter((name) => name !== 'README.md' && !name.startsWith('.')).sort();
+/** Names of a folder's documents; pictures are among them only where they can be read. */
+export async function libraryNames(folder: string, { ocr }: { ocr: boolean }): Promise<string[]> {
+  const isWanted = (name: string) => {
+    const format = formatOfName(name);
+    return name !== 'README.md' && format !== undefined && (ocr || !('ocr' in FORMATS[format]));
+  };
+  return (await readdir(folder)).filter(isWanted).sort();
+}
+
+/** Uploads documents of a folder, and draws a bar until each is searchable or has failed. */
+export async function uploadLibrary(
+  folder: string,
+  names: readonly string[],
+  client: DemoClient,
+): Promise<DemoOutcome[]> {
   const bar = progressBar(names.length);
   const outcomes: Promise<DemoOutcome>[] = [];
   for (const name of names) {
     bar.update(name, 0, 'uploading');
-    const document = await client.upload({ name, bytes: await readFile(join(folder, name)) });
-    // Left by an earlier run: it may have been stopped half-way, or be mended since.
-    if (document.status === 'failed') await client.reprocess(document.id);
+    const document = await upload({ name, bytes: await readFile(join(folder, name)) }, client);
     const outcome = untilOutcome(document, client, (fraction, stage) => bar.update(name, fraction, stage)).then(
       (result) => {
         bar.end(name, describe(result));
@@ -37,6 +48,12 @@ export async function uploadLibrary(folder: string, client: DemoClient): Promise
   const all = await Promise.all(outcomes);
   bar.finish();
   return all;
+}
+
+/** One that failed in an earlier run is processed again: it may have been stopped half-way, or be mended since. */
+async function upload(file: Parameters<DemoClient['upload']>[0], client: DemoClient): Promise<DemoDocument> {
+  const document = await client.upload(file);
+  return document.status === 'failed' ? client.reprocess(document.id) : document;
 }
 
 /** Follows one document until its outcome. */

@@ -45,8 +45,9 @@ async function taken(setting: string, port: number): Promise<LaunchError> {
 }
 
 /** Writes down the processes of this run. */
-export function recordRun(file: string, pids: readonly (number | undefined)[]): void {
-  writeFileSync(file, `${JSON.stringify(pids.filter((pid) => pid !== undefined))}\n`);
+export function recordRun(file: string, processes: readonly { pid: number | undefined }[]): void {
+  const pids = processes.map(({ pid }) => pid).filter((pid) => pid !== undefined);
+  writeFileSync(file, `${JSON.stringify(pids)}\n`);
 }
 
 /** Says that this run ended whole. */

@@ -15,6 +15,7 @@ const NEEDED_MB = 300;
 export function explain(thrown: unknown, dataDir: string): string {
   if (thrown instanceof LaunchError) return thrown.message;
   const error: NodeJS.ErrnoException = thrown instanceof Error ? thrown : new Error(String(thrown));
+  if (error.name === 'TimeoutError') return 'it took too long: see the lines above, or try again with LOG_LEVEL=info';
   switch (error.code) {
     case 'ENOSPC':
     case 'EDQUOT':

@@ -28,11 +28,11 @@ export interface OtlpReceiver {
   close(): Promise<void>;
 }
 
-/** Beyond it the oldest are forgotten: the demo goes on running. */
-const MAX_SPANS = 20_000;
-
-/** Receives spans by OTLP over HTTP as JSON (plain or gzip) on a free port of 127.0.0.1. */
-export async function openOtlpReceiver(): Promise<OtlpReceiver> {
+/**
+ * Receives spans by OTLP over HTTP as JSON (plain or gzip) on a free port of 127.0.0.1.
+ * @param options.keep beyond it, the oldest spans are forgotten.
+ */
+export async function openOtlpReceiver({ keep = 20_000 }: { keep?: number } = {}): Promise<OtlpReceiver> {
   const received: ReceivedSpan[] = [];
   const server = createServer(async (request, response) => {
     if (request.method !== 'POST' || request.url !== '/v1/traces') {
@@ -49,7 +49,7 @@ export async function openOtlpReceiver(): Promise<OtlpReceiver> {
       return;
     }
     received.push(...spansOf(body.data));
-    received.splice(0, received.length - MAX_SPANS);
+    received.splice(0, Math.max(received.length - keep, 0));
     response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -24,7 +24,7 @@ export function progressBar(total: number): ProgressBar {
     const filled = Math.round(done * WIDTH);
     const bar = styled('green', '█'.repeat(filled)) + styled('gray', '░'.repeat(WIDTH - filled));
     const count = total > 1 ? `${ended}/${total}  ` : '';
-    const text = `${count}${doing}`.slice(0, (process.stdout.columns ?? 80) - WIDTH - 12);
+    const text = `${count}${doing}`.slice(0, Math.max((process.stdout.columns || 80) - WIDTH - 12, 0));
     process.stdout.write(`\r\x1b[K  ${bar} ${String(Math.floor(done * 100)).padStart(3)} %  ${text}`);
   }
 

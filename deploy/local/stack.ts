@@ -58,12 +58,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const folder = await openDataFolder(dataDir, { onNote, waitMs: options.lockWaitMs ?? LOCK_WAIT_MS });
   const runFile = join(dataDir, 'last-run.json');
   const running: Supervised[] = [];
-  const onSpawn = () => recordRun(runFile, running.map(({ pid }) => pid)); // biome-ignore format: one thought
+  const onSpawn = () => recordRun(runFile, running);
   const onGiveUp = async (error: LaunchError) => options.onGiveUp?.(await orDiskFull(error, dataDir));
 
   const stopAll = async () => {
     let clean = true;
-    for (let next = running.pop(); next; next = running.pop()) clean = (await next.stop()) && clean;
+    for (const one of running.toReversed()) clean = (await one.stop()) && clean;
     await forgetRun(runFile);
     folder.release();
     return clean;

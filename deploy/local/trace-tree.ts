@@ -39,9 +39,12 @@ export function traceTree(spans: readonly ReceivedSpan[]): TraceLine[] {
   return lines;
 }
 
-/** True when every span but one has its parent among them: nothing is on its way any more. */
+/**
+ * True when no parent is on its way any more: all that stands at the top is the trace's root, or,
+ * where a document is processed again, the children of a root that was sent elsewhere long ago.
+ */
 export function isWhole(spans: readonly ReceivedSpan[]): boolean {
   const known = new Set(spans.map((span) => span.spanId));
-  const roots = spans.filter(({ parentSpanId }) => parentSpanId === undefined || !known.has(parentSpanId));
-  return roots.length === 1;
+  const missing = spans.map((span) => span.parentSpanId).filter((id) => id === undefined || !known.has(id));
+  return new Set(missing).size === 1;
 }

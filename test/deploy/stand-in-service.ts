@@ -1,6 +1,6 @@
 /**
  * A service of the least kind: `node stand-in-service.ts <setting of its port>`. Ready at once, says
- * what it was told, and ends when told, but where STAND_IN_STUBBORN is set.
+ * what it was told, and ends when told or left alone, but where STAND_IN_STUBBORN is set.
  */
 import { createServer } from 'node:http';
 
@@ -16,4 +16,4 @@ function end(reason: string): void {
 }
 process.on('SIGTERM', () => end('SIGTERM'));
 process.on('SIGINT', () => end('SIGINT'));
-process.on('disconnect', () => process.exit(0));
+process.on('disconnect', () => end('disconnect'));

@@ -4,10 +4,9 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import express, { type Express, type RequestHandler } from 'express';
 import supertest from 'supertest';
-import { burstLog } from '../../src/platform/burst-log.ts';
 import { errorResponse } from '../../src/platform/error-response.ts';
 import { failureLimit, rateLimit } from '../../src/platform/rate-limit.ts';
-import { closeRedis, openRedis, pingRedis, type RedisClient } from '../../src/platform/redis.ts';
+import { type LimitRedis, openLimitRedis } from '../../src/platform/rate-limit-redis.ts';
 import { memoryLogger } from '../support/memory-logger.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../support/recorded-telemetry.ts';
 import { openRedisServer, type RedisServer } from '../support/redis-server.ts';
@@ -21,7 +20,7 @@ describe('rate limit', function () {
   let server: RedisServer;
   let telemetry: RecordedTelemetry;
   let log: ReturnType<typeof memoryLogger>;
-  const clients: RedisClient[] = [];
+  const clients: LimitRedis[] = [];
 
   beforeEach(async () => {
     telemetry = recordTelemetry();
@@ -29,31 +28,29 @@ describe('rate limit', function () {
     server = await openRedisServer();
   });
   afterEach(async () => {
-    await Promise.all(clients.splice(0).map((client) => closeRedis(client, 200)));
+    await Promise.all(clients.splice(0).map((client) => client.close()));
     await server?.close();
     await telemetry?.stop();
   });
 
-  function openClient(): RedisClient {
-    const { logger } = memoryLogger();
-    const client = openRedis({ url: server.url, whenDown: 'reject', log: burstLog({ logger, subject: 'redis' }) });
+  function openClient({ timeoutMs = 5000 } = {}): LimitRedis {
+    const client = openLimitRedis({ url: server.url, logger: log.logger, timeoutMs });
     clients.push(client);
     return client;
   }
 
-  async function readyClient(): Promise<RedisClient> {
-    const client = openClient();
-    await until(() => pingRedis(client, 500));
+  async function readyClient(options = {}): Promise<LimitRedis> {
+    const client = openClient(options);
+    await until(() => client.ping());
     return client;
   }
 
-  const options = (redis: RedisClient) => ({
+  const options = (redis: LimitRedis) => ({
     redis,
     max: 100,
     windowMs: 3_600_000,
     prefix: 'requests:',
     paths: ['/things'],
-    timeoutMs: 5000,
     logger: log.logger,
   });
 
@@ -151,7 +148,7 @@ describe('rate limit', function () {
   };
   for (const [what, { begin, end }] of Object.entries(outages)) {
     it(`lets requests pass while Redis ${what}, tells of it once, and limits again by itself`, async () => {
-      const target = app(rateLimit({ ...options(await readyClient()), max: 2, timeoutMs: 150 }));
+      const target = app(rateLimit({ ...options(await readyClient({ timeoutMs: 150 })), max: 2 }));
       assert.deepEqual(await statuses(target, times(3, {})), [200, 200, 429]);
       await begin();
       assert.deepEqual(await statuses(target, times(5, {})), times(5, 200));
@@ -172,16 +169,17 @@ describe('rate limit', function () {
       import express from 'express';
       import winston from 'winston';
       import { rateLimit } from './src/platform/rate-limit.ts';
-      import { openRedis, pingRedis } from './src/platform/redis.ts';
-      const log = { failed() {}, recovered() {} };
-      const redis = openRedis({ url: '${server.url}', whenDown: 'reject', log });
-      while (!(await pingRedis(redis, 500))) await new Promise(setImmediate);
+      import { openLimitRedis } from './src/platform/rate-limit-redis.ts';
+      import { openRedis } from './src/platform/redis.ts';
       const logger = winston.createLogger({ silent: true });
+      const other = openRedis({ url: '${server.url}', whenDown: 'wait', log: { failed() {}, recovered() {} } });
+      const redis = openLimitRedis({ url: '${server.url}', logger });
+      while (!(await redis.ping())) await new Promise(setImmediate);
       const limit = rateLimit({ redis, max: 1, windowMs: 1000, prefix: 'x', paths: [], logger });
       const ended = Promise.withResolvers();
       const http = express()
         .use((request, response, next) => trace.getTracer('test').startActiveSpan('request', (span) => {
-          redis.get('seen', () => undefined);
+          other.get('seen', () => undefined);
           response.once('finish', () => { span.end(); ended.resolve(); });
           next();
         }))
@@ -191,7 +189,8 @@ describe('rate limit', function () {
       await fetch('http://127.0.0.1:' + http.address().port);
       await ended.promise;
       http.close();
-      redis.quit();`;
+      other.quit();
+      await redis.close();`;
     const args = ['--import', './telemetry/register.ts', '--input-type=module', '--eval', program];
     const env = { ...process.env, OTEL_TRACES_EXPORTER: 'console' };
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });

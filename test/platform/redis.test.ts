@@ -63,6 +63,8 @@ describe('openRedis', function () {
     await closeRedis(frozen, 50);
     server.thaw();
     await server.kill();
-    await closeRedis(open(), 50);
+    const waiting = open();
+    assert.equal(await pingRedis(waiting, 60_000), false);
+    await closeRedis(waiting, 50);
   });
 });

@@ -97,7 +97,16 @@ function installServer(): Binary {
 }
 
 function launch({ path, argv0 }: Binary, { port, dir }: { port: number; dir: string }): ChildProcess {
-  const settings = { port, dir, bind: '127.0.0.1', appendonly: 'yes', save: '', 'maxmemory-policy': 'noeviction' };
+  const settings = {
+    port,
+    dir,
+    bind: '127.0.0.1',
+    appendonly: 'yes',
+    // The default, everysec, answers before it writes while an fsync is under way: a kill loses what it acknowledged.
+    appendfsync: 'always',
+    save: '',
+    'maxmemory-policy': 'noeviction',
+  };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return spawn(path, args, { argv0, stdio: 'ignore' });
 }
