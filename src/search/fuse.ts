@@ -1,4 +1,4 @@
-import type { Hit } from './hit.ts';
+import { bestFirst, type Hit } from './hit.ts';
 
 /**
  * Share of the vectors in the sum. On two collections, cut into chunks of 256 tokens, the sum of
@@ -23,7 +23,7 @@ export function fuse(arms: { keyword: readonly Hit[]; vector: readonly Hit[] }):
       fused.set(hit.chunkId, { ...hit, score: before + share * hit.score });
     }
   }
-  return rank([...fused.values()]);
+  return bestFirst([...fused.values()]);
 }
 
 /** To 0 .. 1. Where all are equal, all are as good as the best. */
@@ -49,10 +49,5 @@ export function spreadDocuments(hits: readonly Hit[]): Hit[] {
     // A negative cosine must not gain by it.
     return { ...hit, score: Math.min(hit.score, hit.score * factor) };
   });
-  return rank(spread);
-}
-
-/** Best first; ties in the order of the chunks, so that the same search gives the same answer. */
-function rank(hits: Hit[]): Hit[] {
-  return hits.sort((a, b) => b.score - a.score || Number(BigInt(a.chunkId) - BigInt(b.chunkId)));
+  return bestFirst(spread);
 }

@@ -11,4 +11,6 @@ export const SEARCH_SESSION_SETTINGS: readonly string[] = [
   'SET hnsw.iterative_scan = relaxed_order',
   // Beyond it a scan ends with what it has. Sets of which so much must be read are scanned exactly.
   'SET hnsw.max_scan_tuples = 40000',
+  // Compiling a search takes longer than any of them.
+  'SET jit = off',
 ];

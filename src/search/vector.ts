@@ -1,6 +1,6 @@
 import { toSql } from 'pgvector';
 import type { Queryable } from '../platform/postgres.ts';
-import type { Hit } from './hit.ts';
+import { bestFirst, type Hit } from './hit.ts';
 import { CHUNK_IN_SCOPE, DOCUMENT_IN_SCOPE, type Scope, scopeParameters, VISIBLE_CHUNKS } from './scope.ts';
 
 /** How the nearest vectors were found: through the graph, or by looking at each in the scope. */
@@ -19,7 +19,7 @@ export async function searchByVector(
   // The planner takes vectors for as cheap to compare as numbers, and would rather sort all of them.
   await db.query(`SET LOCAL enable_sort = ${index === 'hnsw' ? 'off' : 'on'}`);
   const { rows } = await db.query<Hit>(nearest(index), [...scopeParameters(scope), toSql([...vector]), depth]);
-  return { hits: rows, index };
+  return { hits: bestFirst(rows), index };
 }
 
 /**
@@ -44,11 +44,12 @@ async function chooseIndex(db: Queryable, scope: Scope, depth: number): Promise<
   return rows[0]?.exact ? 'exact' : 'hnsw';
 }
 
-/** Only a bare `<=>` can be ordered by the index; with 0 added to it, it is calculated for each row. */
+/**
+ * Only a bare `<=>` can be ordered by the index; with 0 added to it, it is calculated for each row.
+ * The index gives its rows nearly in order: they are sorted afterwards, not here, where a sort that
+ * the planner is told to avoid counts as so dear that it compiles the query first.
+ */
 const nearest = (index: VectorIndex): string => `
-  WITH nearest AS MATERIALIZED (
-    SELECT c.id, c.document_id, c.embedding <=> $3::vector AS distance
-    FROM ${VISIBLE_CHUNKS} WHERE ${CHUNK_IN_SCOPE}
-    ORDER BY (c.embedding <=> $3::vector)${index === 'exact' ? ' + 0' : ''} LIMIT $4
-  )
-  SELECT id AS "chunkId", document_id AS "documentId", 1 - distance AS score FROM nearest ORDER BY distance, id`;
+  SELECT c.id AS "chunkId", c.document_id AS "documentId", 1 - (c.embedding <=> $3::vector) AS score
+  FROM ${VISIBLE_CHUNKS} WHERE ${CHUNK_IN_SCOPE}
+  ORDER BY (c.embedding <=> $3::vector)${index === 'exact' ? ' + 0' : ''} LIMIT $4`;
