@@ -15,10 +15,15 @@ export function converse(
   child: ChildProcess,
   request: ParseRequest,
   options: ConverseOptions,
-): Promise<{ chunks: Chunk[]; characters: number; rss: number }> {
+): Promise<{ chunks: Chunk[]; characters: number; chunkMs: number; rss: number }> {
   const { timeoutMs, signal } = options;
   const chunks: Chunk[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<{ chunks: Chunk[]; characters: number; rss: number }>();
+  const { promise, resolve, reject } = Promise.withResolvers<{
+    chunks: Chunk[];
+    characters: number;
+    chunkMs: number;
+    rss: number;
+  }>();
   const give = (reason: unknown) => {
     reject(reason);
     child.kill('SIGKILL');
@@ -27,7 +32,7 @@ export function converse(
     // The start of the process is not the document's time.
     if (answer.type === 'ready') timer.refresh();
     else if (answer.type === 'chunks') for (const chunk of answer.chunks) chunks.push(chunk);
-    else if (answer.type === 'done') resolve({ chunks, characters: answer.characters, rss: answer.rss });
+    else if (answer.type === 'done') resolve({ ...answer, chunks });
     else if (answer.type === 'failed') reject(failure(answer));
   };
   const onEnd = () => give(crash(options));

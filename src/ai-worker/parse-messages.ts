@@ -13,5 +13,5 @@ export interface ParseRequest {
 export type ParseAnswer =
   | { type: 'ready' }
   | { type: 'chunks'; chunks: Chunk[] }
-  | { type: 'done'; characters: number; rss: number }
+  | { type: 'done'; characters: number; chunkMs: number; rss: number }
   | { type: 'failed'; code: ProcessingErrorCode; message: string; retryable: boolean; cause: string };

@@ -10,6 +10,8 @@ export interface Parsed {
   chunks: Chunk[];
   /** Length of the extracted text that their offsets point into, in UTF-16 units. */
   characters: number;
+  /** How long it took to cut it into chunks, in ms. */
+  chunkMs: number;
 }
 
 export interface ParseProcessOptions {
@@ -34,7 +36,9 @@ export interface ParseProcess {
 
 const MAX_DOCUMENTS = 200;
 const MAX_STDERR_CHARACTERS = 2000;
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Code, and what it is told by. Not the project's folder: `.env` and the data folder stand there. */
+const READABLE = ['../../src/', '../../node_modules/', '../../package.json'];
 
 /** Starts a parser process. It reads the project's own files and nothing else, and has no settings or secrets. */
 export function startParseProcess(options: ParseProcessOptions): ParseProcess {
@@ -48,7 +52,7 @@ export function startParseProcess(options: ParseProcessOptions): ParseProcess {
       documents++;
       const parsed = await converse(child, request, { ...options, signal, crashCause: startup });
       rss = parsed.rss;
-      return { chunks: parsed.chunks, characters: parsed.characters };
+      return { chunks: parsed.chunks, characters: parsed.characters, chunkMs: parsed.chunkMs };
     },
     isFit: () =>
       child.connected && !child.killed && documents < MAX_DOCUMENTS && rss < (options.memoryMb / 2) * 1024 ** 2,
@@ -65,7 +69,8 @@ function forkChild({ memoryMb, ocr, modulePath }: ParseProcessOptions): ChildPro
     execArgv: [
       `--max-old-space-size=${Math.floor(memoryMb * 0.75)}`,
       '--permission',
-      `--allow-fs-read=${PROJECT}`,
+      ...READABLE.map((path) => `--allow-fs-read=${fileURLToPath(new URL(path, import.meta.url))}`),
+      `--allow-fs-read=${fileURLToPath(new URL('.', modulePath))}`,
       '--allow-worker',
       ...(ocr ? ['--allow-addons'] : []),
       '--disable-warning=SecurityWarning',

@@ -1,4 +1,12 @@
-import { type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import { type Span, trace } from '@opentelemetry/api';
+import {
+  ATTR_CHUNK_COUNT,
+  ATTR_DOCUMENT_ATTEMPT,
+  ATTR_DOCUMENT_BYTES,
+  ATTR_DOCUMENT_FORMAT,
+  ATTR_DOCUMENT_ID,
+  ATTR_TEXT_CHARACTERS,
+} from '../documents/attributes.ts';
 import {
   type Chunk,
   type Claimed,
@@ -12,9 +20,11 @@ import {
 import { type Embedder, EmbeddingError } from '../embeddings/embedder.ts';
 import { errorType } from '../platform/errors.ts';
 import { type Logger, withLogFields } from '../platform/logger.ts';
+import { markFailed } from '../platform/mark-failed.ts';
 import { AttemptLostError, type BackendClient } from './backend-client.ts';
 import { recordStage } from './metrics.ts';
 import type { ParsePool } from './parse-pool.ts';
+import type { Parsed } from './parse-process.ts';
 import { type SignsOfLife, startSigns } from './signs-of-life.ts';
 
 export interface ProcessDeps {
@@ -47,9 +57,9 @@ export async function processDocument(job: Job, signal: AbortSignal, deps: Proce
     return;
   }
   trace.getActiveSpan()?.setAttributes({
-    'ragbase.document.id': job.documentId,
-    'ragbase.document.attempt': job.attempt,
-    'ragbase.document.format': claimed.format,
+    [ATTR_DOCUMENT_ID]: job.documentId,
+    [ATTR_DOCUMENT_ATTEMPT]: job.attempt,
+    [ATTR_DOCUMENT_FORMAT]: claimed.format,
   });
   await withLogFields({ documentId: job.documentId, attempt: job.attempt }, () => runAttempt(claimed, signal, deps));
 }
@@ -59,7 +69,10 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
   const signal = AbortSignal.any([shutdown, lost.signal]);
   const life = startSigns(claimed, lost, deps);
   try {
-    const bytes = await staged('fetch', claimed, life, () => deps.backend.content(claimed.documentId, signal));
+    const bytes = await staged('fetch', claimed, life, (span) => {
+      span.setAttribute(ATTR_DOCUMENT_BYTES, claimed.bytes);
+      return deps.backend.content(claimed.documentId, signal);
+    });
     const parsed = await staged('parse', claimed, life, async (span) => {
       const result = await deps.parsePool.parse({
         format: claimed.format,
@@ -67,10 +80,14 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
         bytes: bytes.value,
         signal,
       });
-      span.setAttributes({ 'ragbase.text.characters': result.characters, 'ragbase.chunk.count': result.chunks.length });
+      span.setAttributes({ [ATTR_TEXT_CHARACTERS]: result.characters, [ATTR_CHUNK_COUNT]: result.chunks.length });
+      traceChunking(result);
       return result.chunks;
     });
-    const vectors = await staged('embed', claimed, life, () => embedChunks(parsed.value, deps.embedder, life, signal));
+    const vectors = await staged('embed', claimed, life, (span) => {
+      span.setAttribute(ATTR_CHUNK_COUNT, parsed.value.length);
+      return embedChunks(parsed.value, deps.embedder, life, signal);
+    });
     const end = { end: true, chunks: parsed.value.length, parseMs: parsed.durationMs, embedMs: vectors.durationMs };
     await staged('store', claimed, life, () =>
       deps.backend.result(claimed, () => resultLines(parsed.value, vectors.value, end), signal),
@@ -87,6 +104,12 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
   }
 }
 
+/** A span of what happened in the parser's process, which has no telemetry. */
+function traceChunking({ chunks, chunkMs }: Parsed): void {
+  const attributes = { [ATTR_CHUNK_COUNT]: chunks.length };
+  tracer.startSpan('chunk', { startTime: Date.now() - chunkMs, attributes }).end();
+}
+
 /** Tells the backend how an attempt ended that did not succeed. */
 async function settle(
   error: unknown,
@@ -100,7 +123,7 @@ async function settle(
     else if (signals.shutdown.aborted) await deps.backend.release(claimed);
     else {
       const failure = failureOf(error);
-      trace.getActiveSpan()?.setAttribute('error.type', failure.code).setStatus({ code: SpanStatusCode.ERROR });
+      markFailed(trace.getActiveSpan(), failure.code);
       deps.logger.warn('attempt failed', { code: failure.code, retryable: failure.retryable, error });
       await deps.backend.fail(claimed, failure);
     }
@@ -146,7 +169,7 @@ function staged<T>(
       recordStage({ stage, format: claimed.format, durationMs });
       return { value, durationMs };
     } catch (error) {
-      span.setAttribute('error.type', errorType(error)).setStatus({ code: SpanStatusCode.ERROR });
+      markFailed(span, errorType(error));
       throw error;
     } finally {
       span.end();

@@ -11,7 +11,7 @@ const BATCH_CHUNKS = 256;
  * ends with it. Its first argument is the memory that it may hold, in MiB.
  */
 export async function serveParser(
-  parse: (request: ParseRequest) => Promise<{ chunks: Chunk[]; characters: number }>,
+  parse: (request: ParseRequest) => Promise<{ chunks: Chunk[]; characters: number; chunkMs: number }>,
 ): Promise<void> {
   // A loop in a parser would never let this thread see that its parent is gone, or that memory runs out.
   new Worker(new URL('./parse-watchdog.ts', import.meta.url), {
@@ -20,11 +20,11 @@ export async function serveParser(
   process.on('disconnect', () => process.exit());
   process.on('message', async (request: ParseRequest) => {
     try {
-      const { chunks, characters } = await parse(request);
+      const { chunks, characters, chunkMs } = await parse(request);
       for (let start = 0; start < chunks.length; start += BATCH_CHUNKS) {
         await send({ type: 'chunks', chunks: chunks.slice(start, start + BATCH_CHUNKS) });
       }
-      await send({ type: 'done', characters, rss: process.memoryUsage.rss() });
+      await send({ type: 'done', characters, chunkMs, rss: process.memoryUsage.rss() });
     } catch (error) {
       await send(failureOf(error));
     }

@@ -1,5 +1,5 @@
-import { trace } from '@opentelemetry/api';
 import { type Endpoint, endpoint } from '../platform/endpoint.ts';
+import { activeTraceId } from '../platform/trace-id.ts';
 import { searchAnswer, searchBody } from './schemas.ts';
 import { type SearchDeps, search } from './search.ts';
 
@@ -19,7 +19,7 @@ export function searchEndpoints(deps: SearchDeps): Endpoint[] {
       errors: ['INVALID_REQUEST'],
       handle: async ({ body: { explain, ...request } }) => {
         const answer = await search(deps, request);
-        const traceId = trace.getActiveSpan()?.spanContext().traceId ?? null;
+        const traceId = activeTraceId() ?? null;
         const { results, mode, tookMs } = answer;
         return { status: 200, body: { results, mode, tookMs, traceId, ...(explain && { explain: answer.explain }) } };
       },

@@ -1,18 +1,12 @@
 import { metrics } from '@opentelemetry/api';
 
-/** Names of what searching reports; the `gen_ai.*` conventions are still in development. */
+/** Names of what spans say of a search, beside those of the GenAI conventions (`platform/gen-ai-attributes.ts`). */
 export const ATTRIBUTES = {
-  operationName: 'gen_ai.operation.name',
-  topK: 'gen_ai.request.top_k',
   mode: 'ragbase.search.mode',
   results: 'ragbase.search.results',
   candidates: 'ragbase.search.candidates',
   index: 'ragbase.search.index',
-  errorType: 'error.type',
 } as const;
-
-/** `gen_ai.operation.name` of a search. */
-export const OPERATION_RETRIEVAL = 'retrieval';
 
 const duration = metrics.getMeter('ragbase.search').createHistogram('search_duration_seconds', {
   description: 'Time of a search: embedding the query, SQL, and the whole',

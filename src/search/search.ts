@@ -2,11 +2,16 @@ import type { Span } from '@opentelemetry/api';
 import type pg from 'pg';
 import { type Embedder, EmbeddingError } from '../embeddings/embedder.ts';
 import { DomainError } from '../platform/errors.ts';
+import {
+  ATTR_GEN_AI_OPERATION_NAME,
+  ATTR_GEN_AI_REQUEST_TOP_K,
+  OPERATION_RETRIEVAL,
+} from '../platform/gen-ai-attributes.ts';
 import { type Queryable, transaction } from '../platform/postgres.ts';
 import { fuse, spreadDocuments } from './fuse.ts';
 import type { Hit } from './hit.ts';
 import { searchByKeywords } from './keyword.ts';
-import { ATTRIBUTES, OPERATION_RETRIEVAL, recordDuration } from './metrics.ts';
+import { ATTRIBUTES, recordDuration } from './metrics.ts';
 import { fetchResults, type SearchResult } from './results.ts';
 import type { Scope } from './scope.ts';
 import { EF_SEARCH } from './session-settings.ts';
@@ -55,8 +60,8 @@ const DEPTH = 300;
 export function search(deps: SearchDeps, request: SearchRequest): Promise<SearchAnswer> {
   const { mode, limit } = request;
   const attributes = {
-    [ATTRIBUTES.operationName]: OPERATION_RETRIEVAL,
-    [ATTRIBUTES.topK]: limit,
+    [ATTR_GEN_AI_OPERATION_NAME]: OPERATION_RETRIEVAL,
+    [ATTR_GEN_AI_REQUEST_TOP_K]: limit,
     [ATTRIBUTES.mode]: mode,
   };
   return inSpan('search', attributes, async (span) => {

@@ -1,6 +1,6 @@
-import { type Attributes, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
+import { type Attributes, type Span, trace } from '@opentelemetry/api';
 import { errorType } from '../platform/errors.ts';
-import { ATTRIBUTES } from './metrics.ts';
+import { markFailed } from '../platform/mark-failed.ts';
 
 /** Runs `work` within a span of its own, which learns of an error by its code alone: never a query's text. */
 export function inSpan<T>(name: string, attributes: Attributes, work: (span: Span) => Promise<T>): Promise<T> {
@@ -8,8 +8,7 @@ export function inSpan<T>(name: string, attributes: Attributes, work: (span: Spa
     try {
       return await work(span);
     } catch (error) {
-      span.setAttribute(ATTRIBUTES.errorType, errorType(error));
-      span.setStatus({ code: SpanStatusCode.ERROR });
+      markFailed(span, errorType(error));
       throw error;
     } finally {
       span.end();

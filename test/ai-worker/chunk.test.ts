@@ -94,7 +94,7 @@ describe('chunkBlocks', () => {
   });
 
   it('never mixes the end of a long section with another', () => {
-    const blocks = [heading('A', 1), text(words(60)), heading('B', 1), text(words(4))];
+    const blocks = [heading('A', 1), text(words(45)), text(words(10)), heading('B', 1), text(words(4))];
     const chunks = chunk(blocks);
     assertSound(blocks, chunks);
     assert.deepEqual(

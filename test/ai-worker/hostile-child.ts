@@ -10,6 +10,8 @@ const deeds: Record<string, () => string> = {
   surroundings: () => JSON.stringify({ env: process.env, execArgv: process.execArgv }),
   'read a file': () => readFileSync('/etc/passwd', 'utf8'),
   loop: () => {
+    // The last sign of life; ignored by who does not listen to it.
+    process.kill(process.ppid, 'SIGWINCH');
     for (;;) kept.length = 0;
   },
   'eat buffers': () => {
@@ -30,5 +32,5 @@ const deeds: Record<string, () => string> = {
 await serveParser(async ({ name }) => {
   const text = deeds[name]?.() ?? '';
   const chunk = { text, headings: [], page: null, startOffset: 0, endOffset: text.length, tokens: 1 };
-  return { chunks: [chunk], characters: text.length };
+  return { chunks: [chunk], characters: text.length, chunkMs: 0 };
 });

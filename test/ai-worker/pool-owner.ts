@@ -1,4 +1,4 @@
-/** Opens a pool, prints the id of its process, and has that loop until somebody ends this process. */
+/** Opens a pool, and prints the id of its process once that loops. */
 import { openParsePool } from '../../src/ai-worker/parse-pool.ts';
 
 const modulePath = new URL('./hostile-child.ts', import.meta.url);
@@ -6,5 +6,5 @@ const pool = openParsePool({ concurrency: 1, timeoutMs: 600_000, memoryMb: 512, 
 const parse = (name: string) => pool.parse({ format: 'txt', name, bytes: new Uint8Array() });
 
 const { chunks } = await parse('pid');
-process.stdout.write(`${chunks[0]?.text}\n`);
+process.on('SIGWINCH', () => process.stdout.write(`${chunks[0]?.text}\n`));
 await parse('loop');

@@ -6,6 +6,8 @@ import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 export interface TestDatabase {
   /** Connection string. It is one session: `new pg.Pool({ connectionString: url, max: 1 })`, and one pool at a time. */
   url: string;
+  /** Runs statements in the session of whoever is connected. */
+  execute(statements: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -18,6 +20,7 @@ export async function openPgliteDatabase(): Promise<TestDatabase> {
   await server.start();
   return {
     url: `postgres://postgres@${server.getServerConn()}/postgres`,
+    execute: async (statements) => void (await db.exec(statements)),
     async close() {
       await server.stop();
       await db.close();

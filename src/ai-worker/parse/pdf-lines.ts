@@ -52,6 +52,8 @@ function joinPieces(pieces: readonly TextItem[], page: number): Line {
     .map((piece) => piece.str)
     .join('')
     .replace(/\s+/g, ' ')
+    // Each dot that leads to a page number would be a token.
+    .replace(/(?:[._] ?){5,}/g, '… ')
     .trim();
   return { text, page, size: longest?.height ?? 0, y: longest === undefined ? 0 : baseline(longest) };
 }

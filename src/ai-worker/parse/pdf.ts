@@ -3,6 +3,7 @@ import { getDocument, PasswordException, type PDFDocumentProxy, VerbosityLevel }
 import { ProcessingError } from '../../documents/job.ts';
 import type { Block, Parser } from './parser.ts';
 import { blocksOfLines, type Line, linesOf } from './pdf-lines.ts';
+import { withoutRunningLines } from './pdf-running-lines.ts';
 
 /** Tables for East Asian encodings and the metrics of the 14 standard fonts. */
 const packaged = (folder: string): string =>
@@ -37,17 +38,17 @@ export const parsePdf: Parser = async ({ bytes, ocr }) => {
 
 /** The lines of all pages, and the numbers of those without any. */
 async function readPages(document: PDFDocumentProxy): Promise<{ lines: Line[]; empty: number[] }> {
-  const lines: Line[] = [];
+  const pages: Line[][] = [];
   const empty: number[] = [];
   for (let number = 1; number <= document.numPages; number++) {
     const page = await document.getPage(number);
     const { items } = await page.getTextContent();
     const found = linesOf(items, number);
     if (found.length === 0) empty.push(number);
-    for (const line of found) lines.push(line);
+    else pages.push(found);
     page.cleanup();
   }
-  return { lines, empty };
+  return { lines: withoutRunningLines(pages), empty };
 }
 
 /** Loaded only here: OCR brings native code, which a process without it may not load. */

@@ -47,6 +47,19 @@ describe('parsing PDF', () => {
     assert.equal(blocks.at(-1)?.page, 2);
   });
 
+  it('leaves out running headers and page numbers, and the dots of a table of contents', async () => {
+    const page = (number: number) => [
+      { text: 'Pilots of Gull Point' },
+      ...['rope', 'lamp', 'horn', 'bell'].map((thing) => ({ text: `The ${thing} of ${number * 7}.`, gap: 20 })),
+      { text: `The anchor of chapter ${number} . . . . . . . . . . . 7`, gap: 20 },
+      { text: `- ${number} -`, gap: 300 },
+    ];
+    const blocks = await parse('pdf', writePdf([1, 2, 3, 4].map(page)));
+    const all = texts(blocks);
+    assert.ok(!all.some((text) => /Pilots|^- /.test(text)));
+    assert.ok(all.includes('The rope of 28.') && all.includes('The anchor of chapter 4 … 7'));
+  });
+
   it('refuses one with a password', async () => {
     const locked = writePdf([[{ text: 'secret' }]], { trailer: secretTrailer });
     await assert.rejects(parse('pdf', locked), failsWith('ENCRYPTED_FILE', /password/));
@@ -54,9 +67,15 @@ describe('parsing PDF', () => {
 
   it('refuses one that is cut off, wherever', async () => {
     const whole = fixture('harbour-survey.pdf');
-    for (const share of [0.1, 0.5, 0.9]) {
+    for (const share of [0.1, 0.5, 0.9, 0.98]) {
       await assert.rejects(parse('pdf', whole.subarray(0, whole.length * share)), failsWith('CORRUPT_FILE'));
     }
+  });
+
+  it('refuses one whose later revision is cut off', async () => {
+    const revision = `9 0 obj\n<< /Length 9000 >>\nstream\n${'later text '.repeat(500)}`;
+    const cut = Buffer.concat([fixture('harbour-survey.pdf'), Buffer.from(revision)]);
+    await assert.rejects(parse('pdf', cut), failsWith('CORRUPT_FILE', /cut off/));
   });
 
   it('refuses garbage', async () => {
