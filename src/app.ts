@@ -9,12 +9,15 @@ import { docs } from './platform/docs.ts';
 import type { Endpoint } from './platform/endpoint.ts';
 import { errorResponse, notFound } from './platform/error-response.ts';
 import { httpTelemetry } from './platform/http-telemetry.ts';
+import type { KeyRing } from './platform/key-ring.ts';
 import type { Logger } from './platform/logger.ts';
 import { metricsRoute } from './platform/metrics-route.ts';
 import { mountEndpoints } from './platform/mount-endpoints.ts';
 import { openApiDocument } from './platform/openapi.ts';
 import { requestId } from './platform/request-id.ts';
+import { requireHost } from './platform/require-host.ts';
 import { requireToken } from './platform/require-token.ts';
+import { refuseSlowBodies } from './platform/slow-body.ts';
 import { whileStarting } from './platform/while-starting.ts';
 
 type ServeMetrics = (request: IncomingMessage, response: ServerResponse) => void;
@@ -29,7 +32,9 @@ export interface AppOptions {
   serveMetrics: ServeMetrics;
   /** Who may read /metrics on the public port: whoever has the token, everybody, or nobody. */
   metricsAccess: { token: string } | 'open' | 'hidden';
-  apiKeys: readonly string[];
+  apiKeys: KeyRing;
+  /** How long the body of a request may stand still, in ms. */
+  idleMs: number;
   corsOrigins: readonly string[];
   trustProxy: boolean | number | string;
   version: string;
@@ -46,13 +51,15 @@ export function createApp(options: AppOptions): Express {
 
   app.use(requestId({ limit: 128 }));
   app.use(httpTelemetry({ logger, untraced: isProbe }));
+  app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
+  app.use(requireHost);
   app.use(healthRoutes(options.readiness));
   app.use(metricsRoute(options));
-  app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
   app.use(cors(corsOptions(options.corsOrigins)));
+  app.use(refuseSlowBodies({ idleMs: options.idleMs, lingerMs: 30_000 }));
+  app.use(options.limits.requests);
   app.use(docs(openApiDocument(endpoints, { title: 'ragbase', version, description: DESCRIPTION })));
   app.use(whileStarting(options.hasStarted));
-  app.use(options.limits.requests);
   app.use('/api/v1', options.limits.guesses);
   app.use('/api/v1', authenticate({ keys: options.apiKeys }));
   mountEndpoints(app, endpoints, { jsonLimit: 256 * 1024 });
@@ -120,9 +127,11 @@ const CONTENT_SECURITY = {
   upgradeInsecureRequests: null,
 };
 
+/** No credentials: a key is sent by a script that has it, never by a browser by itself, so that `*` gives nothing away. */
 function corsOptions(origins: readonly string[]): cors.CorsOptions {
   return {
     origin: origins.includes('*') ? '*' : [...origins],
+    credentials: false,
     exposedHeaders: ['X-Request-Id', 'X-Trace-Id', 'Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy'],
     maxAge: 600,
   };

@@ -1,70 +1,59 @@
 /** The one reader of the environment. Entries read its value; everything else takes options. */
 import { readFileSync } from 'node:fs';
-import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import * as type from './setting-types.ts';
 
-/** Which process reads: the ai-worker knows no database and no API key. */
+/** Which process reads: the ai-worker knows no database, no API key and no webhook. */
 export type Role = 'backend' | 'worker';
-
-const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
-const count = (fallback: number, min = 1) => z.coerce.number().int().min(min).default(fallback);
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
-const postgresUrl = z.url({
-  protocol: /^postgres(ql)?$/,
-  error: 'must look like postgres://user:password@host:5432/name',
-});
-const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must look like redis://host:6379' });
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean),
-);
-
-const duration = z.string().transform((text, context) => {
-  const value = /^\d+$/.test(text) ? Number(text) : (ms(text as StringValue) as number | undefined);
-  if (value !== undefined && value >= 1000) return value;
-  context.addIssue({ code: 'custom', message: 'must be a duration of a second or more, like "1 minute" or "30s"' });
-  return z.NEVER;
-});
-
-/** `false`, a number of proxies, or a comma-separated list of addresses and CIDR ranges (Express `trust proxy`). */
-const trustProxy = z
-  .string()
-  .default('false')
-  .transform((text) => (text === 'false' || text === '' ? false : /^\d+$/.test(text) ? Number(text) : text));
 
 /** Every setting of both processes, in the order of `.env.production.example`. */
 export const SETTINGS = {
-  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
-  PORT: port(3000).describe('public port of the backend'),
+  NODE_ENV: z
+    .enum(['development', 'test', 'production'])
+    .default('development')
+    .describe('production refuses placeholders and weak secrets, and hides /metrics'),
+  PORT: type.port(3000).describe('public port of the backend'),
   HOST: z.string().default('127.0.0.1').describe('address that the processes listen on'),
-  INTERNAL_PORT: port(9464).describe('port of /metrics and /internal; never publish it'),
-  WORKER_PORT: port(8000).describe('port of the ai-worker: health and metrics'),
-  DATABASE_URL: postgresUrl.describe('Postgres with pgvector'),
-  DATABASE_POOL_SIZE: count(10).describe('connections of one backend'),
-  REDIS_URL: redisUrl.describe('Redis: the queue and the rate limit'),
-  API_KEY: list.describe('API keys, comma-separated so that one can be rotated'),
-  INTERNAL_TOKEN: z.string().min(1).describe('secret between ai-worker and backend'),
-  METRICS_TOKEN: z.string().min(1).optional().describe('opens /metrics on the public port'),
-  CALLBACK_URL: httpUrl.describe("the backend's internal address, for the ai-worker"),
-  LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
-  LOG_FORMAT: z.enum(['json', 'pretty']).default('json'),
-  RATE_LIMIT_MAX: count(100).describe('requests of one address in a window'),
-  RATE_LIMIT_WINDOW: duration.prefault('1 minute').describe('a duration, like "1 minute"'),
-  TRUST_PROXY: trustProxy.describe('proxies before the backend: their number, or their addresses'),
-  CORS_ORIGIN: list.prefault('').describe('origins allowed by CORS, comma-separated; * for any'),
-  MAX_FILE_SIZE_MB: z.coerce.number().positive().max(1024).default(50),
+  INTERNAL_PORT: type.port(9464).describe('port of /metrics and /internal; never publish it'),
+  WORKER_PORT: type.port(8000).describe('port of the ai-worker: health and metrics'),
+  DATABASE_URL: type.postgresUrl.describe('Postgres with pgvector'),
+  DATABASE_POOL_SIZE: type.count(10).describe('connections of one backend'),
+  REDIS_URL: type.redisUrl.describe('Redis: the queue and the rate limit'),
+  API_KEY: type.secrets.describe(
+    'API keys, comma-separated so that one can be rotated; API_KEY_FILE is read again when it changes',
+  ),
+  INTERNAL_TOKEN: type.secret.describe('secret between ai-worker and backend'),
+  METRICS_TOKEN: type.secret.optional().describe('opens /metrics on the public port in production'),
+  CALLBACK_URL: type.httpUrl.describe("the backend's internal address, for the ai-worker"),
+  LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('error, warn, info or debug'),
+  LOG_FORMAT: z.enum(['json', 'pretty']).default('json').describe('json or pretty'),
+  RATE_LIMIT_MAX: type.count(100).describe('requests of one address in a window'),
+  RATE_LIMIT_WINDOW: type.duration.prefault('1 minute').describe('a duration, like "1 minute"'),
+  TRUST_PROXY: type.trustProxy.describe('proxies before the backend: their number, or their addresses'),
+  CORS_ORIGIN: type.origins
+    .prefault('')
+    .describe('origins of web pages that may call the API, comma-separated; * for any'),
+  MAX_FILE_SIZE_MB: z.coerce.number().positive().max(1024).default(50).describe('largest document'),
+  MAX_CONCURRENT_UPLOADS: type.count(20).describe('uploads that one backend takes at a time; beyond it they get 429'),
+  REQUEST_IDLE_TIMEOUT: type.duration
+    .prefault('30 seconds')
+    .describe('how long the body of a request may stand still before it is cut off'),
   OCR_ENABLED: z.stringbool().default(false).describe('read png, jpg and scanned pdf'),
-  ALERT_WEBHOOK_URL: httpUrl.optional(),
-  ALERT_THRESHOLD: count(5),
-  SHUTDOWN_TIMEOUT_MS: count(30_000),
-  QUEUE_MAX_DEPTH: count(10_000).describe('documents that may wait; beyond it uploads get 429'),
-  MAX_ATTEMPTS: count(3),
-  EMBEDDING_PROVIDER: z.enum(['local', 'openai']).default('local'),
-  EMBEDDING_BASE_URL: httpUrl.optional().describe('an OpenAI-compatible API, up to and with /v1'),
-  EMBEDDING_API_KEY: z.string().optional(),
-  EMBEDDING_MODEL: z.string().min(1).optional(),
+  ALERT_WEBHOOK_URL: type.httpUrl.optional().describe('where errors are reported to; Slack-compatible'),
+  ALERT_THRESHOLD: type.count(5).describe('errors of one type within an hour that make an alert'),
+  SHUTDOWN_TIMEOUT_MS: type.milliseconds(30_000).describe('longest shutdown'),
+  QUEUE_MAX_DEPTH: type.count(10_000).describe('documents that may wait in a lane; beyond it uploads get 429'),
+  QUEUE_MAX_AGE: type.duration
+    .prefault('6 hours')
+    .describe('how long the first document of a lane may have waited; beyond it uploads get 429'),
+  MAX_ATTEMPTS: type.count(3).describe('tries of a document that fails or kills its worker'),
+  EMBEDDING_PROVIDER: z
+    .enum(['local', 'openai'])
+    .default('local')
+    .describe('local: on this machine; openai: any OpenAI-compatible API'),
+  EMBEDDING_BASE_URL: type.httpUrl.optional().describe('an OpenAI-compatible API, up to and with /v1'),
+  EMBEDDING_API_KEY: type.secret.optional().describe('its key'),
+  EMBEDDING_MODEL: z.string().min(1).optional().describe('its model'),
   EMBEDDING_DIMENSIONS: z.coerce
     .number()
     .int()
@@ -72,12 +61,12 @@ export const SETTINGS = {
     .max(2000)
     .optional()
     .describe('at most 2000, the limit of an HNSW index'),
-  WORKER_CONCURRENCY_FAST: count(2),
-  WORKER_CONCURRENCY_HEAVY: count(1),
-  RAGBASE_DATA_DIR: z.string().min(1).default('.ragbase'),
+  WORKER_CONCURRENCY_FAST: type.count(2).describe('light documents that an ai-worker has in hand'),
+  WORKER_CONCURRENCY_HEAVY: type.count(1).describe('heavy documents that an ai-worker has in hand'),
+  RAGBASE_DATA_DIR: z.string().min(1).default('.ragbase').describe('data of npm start, and the built model'),
 } as const;
 
-type Name = keyof typeof SETTINGS;
+export type Name = keyof typeof SETTINGS;
 type Values = { [K in Name]: z.output<(typeof SETTINGS)[K]> };
 
 /** Never printed; refused in production while they hold a placeholder. */
@@ -92,9 +81,20 @@ export const SECRETS: readonly Name[] = [
 ];
 
 /** What the other process needs and this one must not have or need. */
-const NOT_FOR = {
-  backend: ['CALLBACK_URL', 'WORKER_PORT'],
-  worker: ['DATABASE_URL', 'DATABASE_POOL_SIZE', 'API_KEY', 'METRICS_TOKEN', 'PORT', 'INTERNAL_PORT'],
+export const NOT_FOR = {
+  backend: ['CALLBACK_URL', 'WORKER_PORT', 'WORKER_CONCURRENCY_FAST', 'WORKER_CONCURRENCY_HEAVY'],
+  worker: [
+    ...(['DATABASE_URL', 'DATABASE_POOL_SIZE', 'API_KEY', 'METRICS_TOKEN', 'PORT', 'INTERNAL_PORT'] as const),
+    ...(['RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TRUST_PROXY', 'CORS_ORIGIN', 'MAX_FILE_SIZE_MB'] as const),
+    ...([
+      'MAX_CONCURRENT_UPLOADS',
+      'REQUEST_IDLE_TIMEOUT',
+      'QUEUE_MAX_DEPTH',
+      'QUEUE_MAX_AGE',
+      'MAX_ATTEMPTS',
+    ] as const),
+    ...(['ALERT_WEBHOOK_URL', 'ALERT_THRESHOLD'] as const),
+  ],
 } as const satisfies Record<Role, readonly Name[]>;
 
 /** The settings of one process. */
@@ -108,31 +108,73 @@ export class ConfigError extends Error {
   }
 }
 
+/** What a process would read of an environment, right or wrong. */
+export interface Inspection {
+  values: Readonly<Record<string, unknown>>;
+  /** Each names its setting. */
+  faults: readonly string[];
+}
+
 /**
  * Reads and checks every setting of a process.
  * @param env the environment; `NAME_FILE` reads a value from a file, as Docker secrets do.
  * @throws ConfigError that names every bad or missing value.
  */
 export function readConfig<R extends Role>(role: R, env: NodeJS.ProcessEnv = process.env): Config<R> {
+  const { values, faults } = inspectConfig(role, env);
+  if (faults.length > 0) throw new ConfigError(faults);
+  return values as Config<R>;
+}
+
+/** As `readConfig`, for whoever wants to see the faults and the rest. */
+export function inspectConfig(role: Role, env: NodeJS.ProcessEnv = process.env): Inspection {
   const faults: string[] = [];
   const values: Record<string, unknown> = {};
-  const skipped: readonly Name[] = NOT_FOR[role];
-  for (const name of Object.keys(SETTINGS) as Name[]) {
-    if (skipped.includes(name)) continue;
+  for (const name of settingsOf(role)) {
     const raw = rawValue(name, env, faults);
     const parsed = SETTINGS[name].safeParse(raw);
     if (parsed.success) values[name] = parsed.data;
     else if (raw === undefined) faults.push(`${name} is missing (${SETTINGS[name].description ?? 'required'})`);
     else faults.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`);
   }
-  if (values['API_KEY'] && (values['API_KEY'] as string[]).length === 0) faults.push('API_KEY holds no key');
   if (values['EMBEDDING_PROVIDER'] === 'openai') {
     for (const name of ['EMBEDDING_BASE_URL', 'EMBEDDING_MODEL'] as const)
       if (values[name] === undefined) faults.push(`${name} is missing (EMBEDDING_PROVIDER=openai needs it)`);
   }
   if (values['NODE_ENV'] === 'production') faults.push(...productionFaults(values));
+  return { values, faults };
+}
+
+/** The settings that a process reads, in order. */
+export function settingsOf(role: Role): Name[] {
+  const skipped: readonly Name[] = NOT_FOR[role];
+  return (Object.keys(SETTINGS) as Name[]).filter((name) => !skipped.includes(name));
+}
+
+/** The file that the API keys come from, if they do: what it holds later is in force without a restart. */
+export function apiKeyFile(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return env['API_KEY_FILE'] || undefined;
+}
+
+/**
+ * Reads the API keys anew.
+ * @throws ConfigError as `readConfig` does, of the keys alone.
+ */
+export function readApiKeys(env: NodeJS.ProcessEnv = process.env): readonly string[] {
+  const { values, faults } = inspectConfig('backend', env);
+  const ofKeys = faults.filter((fault) => fault.startsWith('API_KEY'));
+  if (ofKeys.length > 0) throw new ConfigError(ofKeys);
+  return values['API_KEY'] as string[];
+}
+
+/** What `npm run alert:test` needs, and no more. */
+export function readAlertUrl(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const faults: string[] = [];
+  const parsed = SETTINGS.ALERT_WEBHOOK_URL.safeParse(rawValue('ALERT_WEBHOOK_URL', env, faults));
+  if (!parsed.success)
+    faults.push(`ALERT_WEBHOOK_URL: ${parsed.error.issues.map(({ message }) => message).join('; ')}`);
   if (faults.length > 0) throw new ConfigError(faults);
-  return values as Config<R>;
+  return parsed.data;
 }
 
 function rawValue(name: Name, env: NodeJS.ProcessEnv, faults: string[]): string | undefined {

@@ -1,14 +1,18 @@
 /** The backend: opens its parts, hands them over, and each registers how it is closed. */
 import { fileURLToPath } from 'node:url';
 import { telemetry } from '../telemetry/register.ts';
+import { alertEndpoints } from './alerting/endpoints.ts';
+import { openAlerting } from './alerting/open-alerting.ts';
+import { watchParts } from './alerting/watch-parts.ts';
 import { createApp, createInternalApp } from './app.ts';
-import { metricsAccess, readConfig } from './config.ts';
+import { apiKeyFile, metricsAccess, readApiKeys, readConfig } from './config.ts';
 import { openDocuments } from './documents/open-documents.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
 import { ensureEmbeddingSpace } from './embeddings/space.ts';
 import { createReadiness } from './health/readiness.ts';
 import { listen } from './platform/http-server.ts';
+import { openKeyRing } from './platform/key-ring.ts';
 import { migrate } from './platform/migrate.ts';
 import { openLimits } from './platform/open-limits.ts';
 import { openPostgres } from './platform/postgres.ts';
@@ -25,6 +29,13 @@ await run(
   async ({ config, logger, lifecycle }) => {
     const { HOST: host } = config;
     const { serveMetrics } = telemetry;
+    const report = openAlerting({
+      url: config.ALERT_WEBHOOK_URL,
+      threshold: config.ALERT_THRESHOLD,
+      redisUrl: config.REDIS_URL,
+      logger,
+      lifecycle,
+    });
     const embedder = await openEmbedder(embedderOptions(config));
     lifecycle.onClose('embedder', () => embedder.close());
     const pool = openPostgres({
@@ -46,7 +57,7 @@ await run(
     const hasStarted = () => lifecycle.hasStarted;
 
     const internal = createInternalApp({
-      endpoints: documents.internal,
+      endpoints: [...documents.internal, ...alertEndpoints(report)],
       hasStarted,
       serveMetrics,
       token: config.INTERNAL_TOKEN,
@@ -61,25 +72,27 @@ await run(
       cutAfterMs: 5_000,
     });
 
+    const readiness = createReadiness({
+      probes: {
+        database: async () => Boolean(await pool.query('SELECT 1')),
+        redis: limits.ping,
+        queue: documents.queuesReady,
+      },
+      vital: ['database'],
+      lifecycle,
+      timeoutMs: 2_000,
+      cacheMs: 1_000,
+      version: VERSION,
+    });
     const app = createApp({
       endpoints: [...documents.endpoints, ...searchEndpoints({ pool, embedder })],
-      readiness: createReadiness({
-        probes: {
-          database: async () => Boolean(await pool.query('SELECT 1')),
-          redis: limits.ping,
-          queue: documents.queuesReady,
-        },
-        vital: ['database'],
-        lifecycle,
-        timeoutMs: 2_000,
-        cacheMs: 1_000,
-        version: VERSION,
-      }),
+      readiness,
       hasStarted,
       limits,
       serveMetrics,
       metricsAccess: metricsAccess(config),
-      apiKeys: config.API_KEY,
+      apiKeys: openKeyRing({ keys: config.API_KEY, file: apiKeyFile(), readKeys: readApiKeys, logger, lifecycle }),
+      idleMs: config.REQUEST_IDLE_TIMEOUT,
       corsOrigins: config.CORS_ORIGIN,
       trustProxy: config.TRUST_PROXY,
       version: VERSION,
@@ -99,6 +112,13 @@ await run(
     });
     await ensureEmbeddingSpace(pool, embedder);
     documents.start();
+    watchParts({
+      checks: async () => (await readiness()).body.checks,
+      lostAfterMs: 120_000,
+      intervalMs: 10_000,
+      logger,
+      lifecycle,
+    });
     logger.info('ready', { port });
   },
 );

@@ -7,6 +7,7 @@ import { openParsePool } from './ai-worker/parse-pool.ts';
 import { processDocument } from './ai-worker/process-document.ts';
 import { watchProgress } from './ai-worker/progress-watch.ts';
 import { createProviderGate } from './ai-worker/provider-gate.ts';
+import { forwardErrors } from './alerting/forward-errors.ts';
 import { createWorkerApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
@@ -22,6 +23,7 @@ const STALL = { idleLimitMs: 60_000, busyLimitMs: 300_000, checkMs: 5_000 };
 
 await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfig('worker') }, async (parts) => {
   const { config, logger, lifecycle } = parts;
+  forwardErrors({ backendUrl: config.CALLBACK_URL, token: config.INTERNAL_TOKEN, logger, lifecycle });
   const concurrency = { fast: config.WORKER_CONCURRENCY_FAST, heavy: config.WORKER_CONCURRENCY_HEAVY };
   const backend = createBackendClient({
     url: config.CALLBACK_URL,

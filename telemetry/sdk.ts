@@ -1,15 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { basename } from 'node:path';
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
+import { setGlobalErrorHandler } from '@opentelemetry/core';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { envDetector, serviceInstanceIdDetector } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
+import { SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { instrumentations } from './instrumentations.ts';
+import { createLostSpans } from './lost-spans.ts';
+import { createReports, type Report, type Reports } from './reports.ts';
+import { chooseExporters } from './span-exporters.ts';
+import { limitsFromEnvironment, spanPipeline } from './span-pipeline.ts';
+import { views } from './views.ts';
 
 /** The SDK as the entries see it. */
 export interface Telemetry {
   /** Answers `GET /metrics` in the Prometheus text format. */
   serveMetrics(request: IncomingMessage, response: ServerResponse): void;
+  /** @param listener hears, a line a burst, of spans that are lost and of settings that are wrong. */
+  onReport(listener: (report: Report) => void): void;
   /** Sends what is pending, at most `timeoutMs`; never rejects. Must run last, after the drain. */
   shutdown(timeoutMs?: number): Promise<void>;
 }
@@ -21,20 +30,31 @@ export interface Telemetry {
 export function startTelemetry(): Telemetry {
   const name = serviceName(process.argv[1] ?? '');
   if (name !== undefined) process.env['OTEL_SERVICE_NAME'] ||= name;
-  diag.setLogger(diagnostics(), DiagLogLevel.ERROR);
+  const reports = createReports();
+  diag.setLogger(diagnostics(reports), DiagLogLevel.ERROR);
+  const lostSpans = createLostSpans(reports);
+  // Of failed exports, which the pipeline counts and tells of in its own words.
+  setGlobalErrorHandler(() => undefined);
   // No server of its own: the series are served by the process's internal server.
   const metrics = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
+  const limits = { ...limitsFromEnvironment(), lostSpans };
   const sdk = new NodeSDK({
     instrumentations: instrumentations(),
     metricReaders: [metrics],
+    views: views(),
     logRecordProcessors: [],
+    spanProcessors: chooseExporters().map(({ exporter, isBatched }) =>
+      isBatched ? spanPipeline(exporter, limits) : new SimpleSpanProcessor({ exporter }),
+    ),
     // The process detector would publish the command line and the owner in target_info; the host's
     // is not done before the first scrape.
     resourceDetectors: [envDetector, serviceInstanceIdDetector],
   });
   sdk.start();
+  lostSpans.publish();
   return {
     serveMetrics: (request, response) => metrics.getMetricsRequestHandler(request, response),
+    onReport: (listener) => reports.listen(listener),
     shutdown: (timeoutMs = 5_000) =>
       // A dead collector holds the SDK's own shutdown for 8 to 10 s, and then rejects.
       Promise.race([
@@ -50,16 +70,14 @@ function serviceName(entry: string): string | undefined {
   return basename(entry, '.ts') === 'worker' ? 'ragbase-ai-worker' : 'ragbase-backend';
 }
 
-/** One line a burst on stderr: an unreachable collector must not fill the log. */
-function diagnostics(): DiagLogger {
+/** What the SDK and instrumentations complain of, without the arguments, which may be anything; each once a minute. */
+function diagnostics(reports: Reports): DiagLogger {
   const quiet = () => undefined;
-  let silentUntil = 0;
+  const silentUntil = new Map<string, number>();
   const error = (message: string) => {
-    if (Date.now() < silentUntil) return;
-    silentUntil = Date.now() + 60_000;
-    process.stderr.write(
-      `${JSON.stringify({ timestamp: new Date().toISOString(), level: 'error', message: 'telemetry', detail: message.slice(0, 200) })}\n`,
-    );
+    if (Date.now() < (silentUntil.get(message) ?? 0) || silentUntil.size > 100) return;
+    silentUntil.set(message, Date.now() + 60_000);
+    reports.say({ level: 'error', message: 'telemetry', fields: { detail: message.slice(0, 200) } });
   };
   return { error, warn: quiet, info: quiet, debug: quiet, verbose: quiet };
 }

@@ -11,11 +11,15 @@ export interface ReceivedSpan {
   spanId: string;
   parentSpanId: string | undefined;
   name: string;
+  /** As OTLP numbers them: 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
+  kind: number;
   service: string;
   /** Milliseconds since 1970, with fractions. */
   startMs: number;
   durationMs: number;
   attributes: Record<string, unknown>;
+  /** Other spans that had a hand in it. */
+  links: { traceId: string; spanId: string }[];
   isError: boolean;
 }
 
@@ -83,9 +87,11 @@ const spanSchema = z.object({
   spanId: z.string(),
   parentSpanId: z.string().optional(),
   name: z.string(),
+  kind: z.number().default(0),
   startTimeUnixNano: nanos,
   endTimeUnixNano: nanos,
   attributes: attributesSchema,
+  links: z.array(z.object({ traceId: z.string(), spanId: z.string() })).default([]),
   status: z.object({ code: z.number().default(0) }).optional(),
 });
 const exportSchema = z.object({
@@ -107,10 +113,12 @@ function spansOf(body: z.output<typeof exportSchema>): ReceivedSpan[] {
         spanId: span.spanId,
         parentSpanId: span.parentSpanId || undefined,
         name: span.name,
+        kind: span.kind,
         service: String(resource.attributes['service.name'] ?? 'unknown'),
         startMs: span.startTimeUnixNano,
         durationMs: span.endTimeUnixNano - span.startTimeUnixNano,
         attributes: span.attributes,
+        links: span.links,
         isError: span.status?.code === STATUS_ERROR,
       })),
     ),

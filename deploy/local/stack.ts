@@ -60,19 +60,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const running: Supervised[] = [];
   const onSpawn = () => recordRun(runFile, running);
   const onGiveUp = async (error: LaunchError) => options.onGiveUp?.(await orDiskFull(error, dataDir));
-
-  const stopAll = async () => {
+  const stop = once(async () => {
     let clean = true;
     for (const one of running.toReversed()) clean = (await one.stop()) && clean;
     await forgetRun(runFile);
     folder.release();
     return clean;
-  };
-  let stopping: Promise<boolean> | undefined;
-  const stop = () => {
-    stopping ??= stopAll();
-    return stopping;
-  };
+  });
   options.killSignal?.addEventListener('abort', () => running.forEach((one) => void one.kill()));
 
   try {
@@ -92,6 +86,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     await stop();
     throw await orDiskFull(error, dataDir);
   }
+}
+
+/** Runs `work` at the first call; further ones get the same outcome. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let outcome: Promise<T> | undefined;
+  return () => {
+    outcome ??= work();
+    return outcome;
+  };
 }
 
 function describe(plan: StackPlan, running: readonly Supervised[], stop: () => Promise<boolean>): Stack {

@@ -14,7 +14,7 @@ export interface SuperviseOptions {
   readyUrl?: string;
   /** Longest time from SIGTERM to its end; then it is killed. */
   stopTimeoutMs: number;
-  /** Told at each start: the process has a new id. */
+  /** Told at each further start: the process has a new id. */
   onSpawn: () => void;
   /** Told once, when a process that had been ready can't be kept running. */
   onGiveUp: (error: LaunchError) => void;
@@ -32,81 +32,93 @@ export interface Supervised {
   kill(): void;
 }
 
+/** What is known of a process over all its runs. */
+interface Supervision {
+  readonly spec: ChildSpec;
+  readonly options: SuperviseOptions;
+  readonly stopping: AbortController;
+  readonly first: PromiseWithResolvers<void>;
+  run: ChildRun;
+  wasReady: boolean;
+}
+
 /** Starts a process and keeps it running until `stop`. */
 export function supervise(spec: ChildSpec, options: SuperviseOptions): Supervised {
   const first = Promise.withResolvers<void>();
   // Whoever does not await it (a start that was broken off) must not end the launcher.
   first.promise.catch(() => undefined);
-  const stopping = new AbortController();
-  const say = (text: string) => options.onLine({ name: 'ragbase', text });
-  let run: ChildRun;
-  let wasReady = false;
-
-  function giveUp(reason: string): void {
-    const error = new LaunchError(`${spec.name} ${reason}`);
-    if (wasReady) options.onGiveUp(error);
-    else first.reject(error);
-  }
-
-  async function untilExit(): Promise<Exit> {
-    const over = new AbortController();
-    run = runChild(spec, options.onLine);
-    options.onSpawn();
-    const slow = setTimeout(() => {
-      if (!wasReady) giveUp(`was not ready within ${FIRST_READY_MS / 1000} s: see its lines above`);
-    }, FIRST_READY_MS);
-    void untilReady(run, options.readyUrl, over.signal).then((isReady) => {
-      if (!isReady) return;
-      clearTimeout(slow);
-      if (wasReady) say(`${spec.name} is up again`);
-      wasReady = true;
-      first.resolve();
-    });
-    const exit = await run.exited;
-    clearTimeout(slow);
-    over.abort();
-    return exit;
-  }
-
-  async function keepRunning(): Promise<void> {
-    for (let crashes = 0; ; crashes += 1) {
-      const startedAt = Date.now();
-      const exit = await untilExit();
-      if (stopping.signal.aborted) return;
-      const why = run.failure() ?? `ended by itself (${describeExit(exit)})`;
-      // It says no: asking again would bring the same answer.
-      if (!wasReady && exit.code !== null)
-        return giveUp(`could not start: ${run.failure() ?? `${describeExit(exit)}, see its lines above`}`);
-      if (Date.now() - startedAt > STABLE_MS) crashes = 0;
-      const delay = BACKOFF_MS[crashes];
-      if (delay === undefined) return giveUp(`can't be kept running: ${why}`);
-      say(`${spec.name}: ${why}; starting it again in ${delay} ms`);
-      await sleep(delay, undefined, { signal: stopping.signal }).catch(() => undefined);
-      if (stopping.signal.aborted) return;
-    }
-  }
-
-  const ended = keepRunning();
+  const run = runChild(spec, options.onLine);
+  const supervision = { spec, options, stopping: new AbortController(), first, run, wasReady: false };
+  const ended = keepRunning(supervision);
   return {
     name: spec.name,
     get pid() {
-      return run.pid;
+      return supervision.run.pid;
     },
     firstReady: first.promise,
     async stop() {
-      stopping.abort();
+      supervision.stopping.abort();
       first.reject(new LaunchError(`${spec.name} was stopped while it started`));
-      run.terminate();
-      const tooLong = setTimeout(() => run.kill(), options.stopTimeoutMs);
+      supervision.run.terminate();
+      const tooLong = setTimeout(() => supervision.run.kill(), options.stopTimeoutMs);
       await ended;
       clearTimeout(tooLong);
-      return (await run.exited).code === 0;
+      return (await supervision.run.exited).code === 0;
     },
     kill() {
-      stopping.abort();
-      run.kill();
+      supervision.stopping.abort();
+      supervision.run.kill();
     },
   };
+}
+
+/** Starts the process again after each crash, until it is stopped or given up. */
+async function keepRunning(supervision: Supervision): Promise<void> {
+  const { spec, options, stopping } = supervision;
+  for (let crashes = 0; ; crashes += 1) {
+    const startedAt = Date.now();
+    const exit = await untilExit(supervision);
+    if (stopping.signal.aborted) return;
+    const said = supervision.run.failure();
+    // It says no: asking again would bring the same answer.
+    if (!supervision.wasReady && exit.code !== null)
+      return giveUp(supervision, `could not start: ${said ?? `${describeExit(exit)}, see its lines above`}`);
+    if (Date.now() - startedAt > STABLE_MS) crashes = 0;
+    const why = said ?? `ended by itself (${describeExit(exit)})`;
+    const delay = BACKOFF_MS[crashes];
+    if (delay === undefined) return giveUp(supervision, `can't be kept running: ${why}`);
+    options.onLine({ name: 'ragbase', text: `${spec.name}: ${why}; starting it again in ${delay} ms` });
+    await sleep(delay, undefined, { signal: stopping.signal }).catch(() => undefined);
+    if (stopping.signal.aborted) return;
+    supervision.run = runChild(spec, options.onLine);
+    options.onSpawn();
+  }
+}
+
+/** One run of the process. */
+async function untilExit(supervision: Supervision): Promise<Exit> {
+  const { run, spec, options, first } = supervision;
+  const over = new AbortController();
+  const slow = setTimeout(() => {
+    if (!supervision.wasReady)
+      giveUp(supervision, `was not ready within ${FIRST_READY_MS / 1000} s: see its lines above`);
+  }, FIRST_READY_MS);
+  void untilReady(run, options.readyUrl, over.signal).then((isReady) => {
+    if (!isReady) return;
+    if (supervision.wasReady) options.onLine({ name: 'ragbase', text: `${spec.name} is up again` });
+    supervision.wasReady = true;
+    first.resolve();
+  });
+  const exit = await run.exited;
+  clearTimeout(slow);
+  over.abort();
+  return exit;
+}
+
+function giveUp({ spec, options, first, wasReady }: Supervision, reason: string): void {
+  const error = new LaunchError(`${spec.name} ${reason}`);
+  if (wasReady) options.onGiveUp(error);
+  else first.reject(error);
 }
 
 const describeExit = ({ code, signal }: Exit): string => (signal ? `killed by ${signal}` : `exit status ${code}`);

@@ -90,7 +90,7 @@ export async function recordProgress(
 /** What became of a document after an attempt that did not complete it. */
 export type AfterFailure = Pick<
   DocumentRow,
-  'id' | 'status' | 'last_attempt' | 'not_before' | 'format' | 'lane' | 'trace_context' | 'trace_id'
+  'id' | 'status' | 'last_attempt' | 'not_before' | 'error_code' | 'format' | 'lane' | 'trace_context' | 'trace_id'
 >;
 
 /**

@@ -1,4 +1,4 @@
-import { context, type Link, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { type Context, context, type Link, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type { Logger } from '../platform/logger.ts';
 import type { DocumentRow } from './document.ts';
 import { type Job, jobId } from './job.ts';
@@ -33,9 +33,12 @@ export async function dispatch(
   }
 }
 
-/** A request or pass that sends a document on its way again has a trace of its own, and is linked. */
-function linkToCaller(parent: ReturnType<typeof propagation.extract>): Link[] {
+/**
+ * Every attempt is a child of the upload. What sent a further one on its way is linked to it: the report
+ * of the failure before, in the same trace, or the request to process it again, in a trace of its own.
+ */
+function linkToCaller(parent: Context): Link[] {
   const caller = trace.getSpanContext(context.active());
-  const isOther = caller !== undefined && caller.traceId !== trace.getSpanContext(parent)?.traceId;
+  const isOther = caller !== undefined && caller.spanId !== trace.getSpanContext(parent)?.spanId;
   return isOther ? [{ context: caller }] : [];
 }

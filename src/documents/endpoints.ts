@@ -5,16 +5,17 @@ import { type Endpoint, endpoint, type Reply } from '../platform/endpoint.ts';
 import { DomainError } from '../platform/errors.ts';
 import { readJsonBody } from '../platform/json-body.ts';
 import type { Logger } from '../platform/logger.ts';
-import { type Admission, assertRoom } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { dispatch } from './dispatch.ts';
 import { type DocumentRow, presentDocument } from './document.ts';
 import { type DocumentWatcher, streamEvents } from './events.ts';
 import { FORMATS } from './formats.ts';
+import { noteDocument } from './note-document.ts';
 import { readParts } from './parts.ts';
 import type { Producers } from './producers.ts';
 import * as schemas from './schemas.ts';
 import * as store from './store.ts';
-import { receiveJson, receiveMultipart, type UploadOptions } from './upload.ts';
+import { jsonLimit, receiveJson, receiveMultipart, type UploadOptions, weightOfJson } from './upload.ts';
 
 export interface DocumentDeps {
   pool: pg.Pool;
@@ -28,6 +29,7 @@ export interface DocumentDeps {
 }
 
 const tag = 'documents';
+const CONTENT_TYPES = [...new Set(Object.values(FORMATS).map((format) => format.contentType))];
 const one = { schema: schemas.documentSchema };
 
 /** Everything that a client does with documents, but searching them. */
@@ -99,7 +101,7 @@ export function documentEndpoints(deps: DocumentDeps): Endpoint[] {
       summary: 'Download the original bytes',
       tag,
       params: schemas.idParams,
-      answers: { 200: { description: 'The bytes, as an attachment', contentType: 'application/octet-stream' } },
+      answers: { 200: { description: 'The bytes, as an attachment', contentType: CONTENT_TYPES } },
       errors: ['INVALID_REQUEST', 'NOT_FOUND'],
       handle: async ({ params, response }) => sendContent(response, pool, await mustFind(pool, params.id)),
     }),
@@ -150,23 +152,30 @@ export function documentEndpoints(deps: DocumentDeps): Endpoint[] {
 }
 
 async function upload(request: Request, response: Response, deps: DocumentDeps): Promise<Reply> {
-  assertRoom(deps.admission);
-  const { row, duplicate } = request.is('multipart/form-data')
-    ? await receiveMultipart(request, deps.pool, deps.upload)
-    : await receiveJson(
-        await readJsonBody(request, response, { limit: jsonLimit(deps.upload) }),
-        deps.pool,
-        deps.upload,
-      );
-  if (!duplicate) await dispatch(row, deps);
+  const { row, duplicate } = await receive(request, response, deps);
+  noteDocument(row.id);
+  if (!duplicate) {
+    deps.admission.accepted(row.lane);
+    await dispatch(row, deps);
+  }
   const body = presentDocument(row);
   return duplicate
     ? { status: 200, body: { ...body, duplicate: true } }
     : { status: 202, body, headers: { Location: `/api/v1/documents/${row.id}` } };
 }
 
-/** JSON needs up to twice the bytes for the same text, and some for its other fields. */
-const jsonLimit = (options: UploadOptions): number => options.maxBytes * 2 + 64 * 1024;
+/** Reads a document, if there is room for it. */
+async function receive(request: Request, response: Response, { pool, upload: options, admission }: DocumentDeps) {
+  const isForm = request.is('multipart/form-data');
+  const limit = jsonLimit(options);
+  const leave = admission.enter({ weight: isForm ? 0 : weightOfJson(request, limit) });
+  try {
+    if (isForm) return await receiveMultipart(request, pool, options);
+    return await receiveJson(await readJsonBody(request, response, { limit }), pool, options);
+  } finally {
+    leave();
+  }
+}
 
 async function sendContent(response: Response, pool: pg.Pool, row: DocumentRow): Promise<undefined> {
   response.attachment(row.name);
@@ -179,9 +188,7 @@ async function sendContent(response: Response, pool: pg.Pool, row: DocumentRow):
 }
 
 async function chunkPage(pool: pg.Pool, id: string, query: { limit: number; cursor?: string | undefined }) {
-  const after = query.cursor === undefined ? -1 : Number(query.cursor);
-  if (!Number.isInteger(after) || after < -1 || after > 2 ** 31 - 1)
-    throw new DomainError('INVALID_REQUEST', 'The cursor is not one of ours. Start again without it.');
+  const after = Number(query.cursor ?? -1);
   const rows = await store.listChunks(pool, await mustFind(pool, id), { after, limit: query.limit + 1 });
   const items = rows.slice(0, query.limit).map((row) => ({
     id: row.id,

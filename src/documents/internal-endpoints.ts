@@ -1,10 +1,11 @@
 import { pipeline } from 'node:stream/promises';
-import { SpanStatusCode, trace } from '@opentelemetry/api';
+import { trace } from '@opentelemetry/api';
 import type pg from 'pg';
 import { z } from 'zod';
 import { type Endpoint, endpoint } from '../platform/endpoint.ts';
 import { DomainError, errorType } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
+import { markFailed } from '../platform/mark-failed.ts';
 import {
   type AfterFailure,
   type AttemptPolicy,
@@ -13,8 +14,10 @@ import {
   recordProgress,
   releaseAttempt,
 } from './attempts.ts';
+import { ATTR_CHUNK_COUNT, ATTR_DOCUMENT_ID } from './attributes.ts';
 import { dispatch } from './dispatch.ts';
 import { claimedSchema, claimSchema, failureSchema, progressSchema } from './job.ts';
+import { logFailed } from './log-failed.ts';
 import { recordProcessed } from './metrics.ts';
 import { readParts } from './parts.ts';
 import type { Producers } from './producers.ts';
@@ -133,8 +136,9 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
 
 /** Queues what is to be tried again, counts what is over. */
 async function settle(deps: InternalDeps, after: AfterFailure): Promise<void> {
-  if (after.status === 'queued') await dispatch(after, deps);
-  else recordProcessed(after, 'failed', null);
+  if (after.status === 'queued') return void (await dispatch(after, deps));
+  recordProcessed(after, 'failed', null);
+  logFailed(after, deps.logger);
 }
 
 function store(
@@ -145,12 +149,12 @@ function store(
   return trace.getTracer('ragbase.documents').startActiveSpan('store', async (span) => {
     try {
       const completed = await storeResult(deps.pool, id, body, deps);
-      span.setAttribute('ragbase.document.id', id.documentId);
+      span.setAttribute(ATTR_DOCUMENT_ID, id.documentId);
       if (!completed) return;
-      span.setAttribute('ragbase.chunk.count', completed.chunks);
+      span.setAttribute(ATTR_CHUNK_COUNT, completed.chunks);
       recordProcessed(completed, 'completed', completed.total_ms);
     } catch (error) {
-      span.setAttribute('error.type', errorType(error)).setStatus({ code: SpanStatusCode.ERROR });
+      markFailed(span, errorType(error));
       throw error;
     } finally {
       span.end();

@@ -1,5 +1,5 @@
 import { metrics } from '@opentelemetry/api';
-import type { Format, Lane } from './formats.ts';
+import { FORMAT_NAMES, type Format, type Lane, laneOf } from './formats.ts';
 
 const meter = metrics.getMeter('ragbase.documents');
 
@@ -12,13 +12,21 @@ const ingestDuration = meter.createHistogram('document_ingest_duration_seconds',
   advice: { explicitBucketBoundaries: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900] },
 });
 
+/** Shows every series before its first document: an alert can't tell a series that is missing from one that is well. */
+export function announceSeries(): void {
+  for (const format of FORMAT_NAMES)
+    for (const status of ['completed', 'failed']) processed.add(0, { status, format, lane: laneOf(format) });
+}
+
 /** Counts a document that reached an end. */
 export function recordProcessed(
   document: { format: Format; lane: Lane },
   status: 'completed' | 'failed',
   totalMs: number | null,
 ): void {
-  const labels = { format: document.format, lane: document.lane };
+  // What the database says, which may have been written by a later version.
+  const format = FORMAT_NAMES.includes(document.format) ? document.format : 'other';
+  const labels = { format, lane: document.lane };
   processed.add(1, { status, ...labels });
   if (status === 'completed' && totalMs !== null) ingestDuration.record(totalMs / 1000, labels);
 }

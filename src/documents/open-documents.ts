@@ -4,12 +4,15 @@ import type { Embedder } from '../embeddings/embedder.ts';
 import type { Endpoint } from '../platform/endpoint.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
+import { createAdmission } from './admission.ts';
 import type { AttemptPolicy } from './attempts.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
 import { documentEndpoints } from './endpoints.ts';
 import { createWatcher } from './events.ts';
 import { LANES } from './formats.ts';
 import { internalEndpoints } from './internal-endpoints.ts';
+import { announceSeries } from './metrics.ts';
+import { notingDocuments } from './note-document.ts';
 import { openProducers } from './producers.ts';
 import { createQueueMonitor } from './queue-state.ts';
 import { runHousekeeping } from './reconcile.ts';
@@ -18,11 +21,19 @@ import { statsEndpoints } from './stats.ts';
 const LEASE_MS = 15_000;
 const PATIENCE_MS = 60 * 60_000;
 const HOUSEKEEPING_MS = 2_000;
+/** Of JSON uploads that arrive at a time: unlike a form, JSON is in memory as a whole, some times over. */
+const MAX_JSON_BYTES = 32 * 1024 * 1024;
 
 export interface DocumentsOptions {
   config: Pick<
     Config<'backend'>,
-    'REDIS_URL' | 'MAX_ATTEMPTS' | 'QUEUE_MAX_DEPTH' | 'MAX_FILE_SIZE_MB' | 'OCR_ENABLED'
+    | 'REDIS_URL'
+    | 'MAX_ATTEMPTS'
+    | 'QUEUE_MAX_DEPTH'
+    | 'QUEUE_MAX_AGE'
+    | 'MAX_CONCURRENT_UPLOADS'
+    | 'MAX_FILE_SIZE_MB'
+    | 'OCR_ENABLED'
   >;
   pool: pg.Pool;
   embedder: Embedder;
@@ -46,8 +57,13 @@ export function openDocuments({ config, pool, embedder, logger, lifecycle }: Doc
   const monitor = createQueueMonitor(pool);
   const watcher = createWatcher({ pool, intervalMs: 300, logger });
   lifecycle.onClose('document watcher', () => watcher.close());
-  const depth = () =>
-    LANES.reduce((sum, lane) => sum + monitor.current()[lane].queued + monitor.current()[lane].delayed, 0);
+  const admission = createAdmission({
+    current: monitor.current,
+    maxDepth: config.QUEUE_MAX_DEPTH,
+    maxAgeMs: config.QUEUE_MAX_AGE,
+    maxUploads: config.MAX_CONCURRENT_UPLOADS,
+    maxWeight: MAX_JSON_BYTES,
+  });
   const deps = {
     pool,
     producers,
@@ -56,13 +72,18 @@ export function openDocuments({ config, pool, embedder, logger, lifecycle }: Doc
     watcher,
     embedder,
     dimensions: embedder.dimensions,
-    upload: { maxBytes: config.MAX_FILE_SIZE_MB * 1024 * 1024, ocr: config.OCR_ENABLED },
-    admission: { depth, maxDepth: config.QUEUE_MAX_DEPTH },
+    upload: {
+      maxBytes: config.MAX_FILE_SIZE_MB * 1024 * 1024,
+      ocr: config.OCR_ENABLED,
+      assertRoom: admission.assertRoom,
+    },
+    admission,
     signal: lifecycle.signal,
   };
+  announceSeries();
   return {
-    endpoints: [...documentEndpoints(deps), ...deadLetterEndpoints(deps), ...statsEndpoints(deps)],
-    internal: internalEndpoints(deps),
+    endpoints: notingDocuments([...documentEndpoints(deps), ...deadLetterEndpoints(deps), ...statsEndpoints(deps)]),
+    internal: notingDocuments(internalEndpoints(deps)),
     queuesReady: async () => (await Promise.all(LANES.map((lane) => producers[lane].ready()))).every(Boolean),
     start() {
       const running = runHousekeeping({ ...deps, monitor, intervalMs: HOUSEKEEPING_MS });

@@ -1,10 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import type pg from 'pg';
+import { burstLog } from '../platform/burst-log.ts';
 import type { Logger } from '../platform/logger.ts';
 import { transaction } from '../platform/postgres.ts';
 import { foldCorpusDeltas } from '../search/corpus-statistics.ts';
 import { type AfterFailure, type AttemptPolicy, reapExpired } from './attempts.ts';
 import { type Dispatchable, dispatch } from './dispatch.ts';
+import { logFailed } from './log-failed.ts';
 import { recordProcessed } from './metrics.ts';
 import { sweepParts } from './parts.ts';
 import type { Producers } from './producers.ts';
@@ -61,13 +63,16 @@ function reportEnd(document: AfterFailure, logger: Logger): void {
     trace_id: document.trace_id,
     status: document.status,
   });
-  if (document.status === 'failed') recordProcessed(document, 'failed', null);
+  if (document.status !== 'failed') return;
+  recordProcessed(document, 'failed', null);
+  logFailed(document, logger);
 }
 
 /** What a backend does beside its requests, for as long as it runs. */
 export async function runHousekeeping(
   deps: ReconcileDeps & { monitor: QueueMonitor; signal: AbortSignal; intervalMs: number },
 ): Promise<void> {
+  const log = burstLog({ logger: deps.logger, subject: 'housekeeping' });
   let pass = 0;
   while (!deps.signal.aborted) {
     try {
@@ -75,8 +80,9 @@ export async function runHousekeeping(
       await deps.monitor.refresh();
       await foldCorpusDeltas(deps.pool);
       if (pass % 200 === 0) await sweepParts(deps.pool);
+      log.recovered();
     } catch (error) {
-      deps.logger.warn('a reconciling pass failed; the next one tries again', { error });
+      log.failed(error);
     }
     pass += 1;
     // Ends early when aborted.

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { faultOfJson } from '../platform/json-depth.ts';
 import { collectionName } from '../search/collection-name.ts';
 import { DOCUMENT_STATUSES } from './document.ts';
 import { FORMAT_NAMES, LANES } from './formats.ts';
@@ -15,15 +16,19 @@ export const documentName = z
   .transform((text) =>
     (text.split(/[\\/]/).at(-1) ?? '')
       .toWellFormed()
-      .replace(/\p{Cc}/gu, '')
+      // Controls, line separators, and what turns the direction of text: logs and lists would show another name.
+      .replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '')
       .trim(),
   )
-  .pipe(z.string().min(1, 'must name the document').max(255, 'must be at most 255 characters'))
+  .pipe(z.string().regex(/[^.]/, 'must name the document').max(255, 'must be at most 255 characters'))
   .meta({ description: 'File name; its path is dropped', example: 'tides.md' });
 
 export const metadata = z
   .record(z.string().min(1).max(128), z.json())
-  .refine((value) => JSON.stringify(value).length <= METADATA_BYTES, `must be at most ${METADATA_BYTES} bytes of JSON`)
+  .refine(
+    (value) => Buffer.byteLength(JSON.stringify(value)) <= METADATA_BYTES,
+    `must be at most ${METADATA_BYTES} bytes of JSON`,
+  )
   .refine((value) => storable(strings(value).join('')), 'must not hold NUL or broken Unicode')
   .meta({ description: 'JSON object, found again by the search filter', example: { year: 2024, tags: ['tide'] } });
 
@@ -42,6 +47,14 @@ export const jsonUpload = z.strictObject({
   metadata: metadata.default({}),
 });
 
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The fields that may stand beside `file` in a multipart upload. */
 export const multipartFields = z.strictObject({
   collection: collectionName.default('default'),
@@ -49,12 +62,11 @@ export const multipartFields = z.strictObject({
   metadata: z
     .string()
     .transform((text, context) => {
-      try {
-        return JSON.parse(text) as unknown;
-      } catch {
-        context.addIssue({ code: 'custom', message: 'must be a JSON object' });
-        return z.NEVER;
-      }
+      const value = parsedJson(text);
+      const fault = value === undefined ? 'must be a JSON object' : faultOfJson(value);
+      if (fault === undefined) return value;
+      context.addIssue({ code: 'custom', message: fault });
+      return z.NEVER;
     })
     .pipe(metadata)
     .prefault('{}'),
@@ -64,6 +76,7 @@ export const multipartFields = z.strictObject({
 export const multipartUpload = z.object({
   file: z.string().meta({ format: 'binary', description: 'The document' }),
   collection: collectionName.optional(),
+  format: z.enum(FORMAT_NAMES).optional().meta({ description: 'What the document is, where its name does not say' }),
   metadata: z.string().optional().meta({ description: 'A JSON object, as text', example: '{"year":2024}' }),
 });
 
@@ -116,7 +129,17 @@ export const chunkSchema = z
   .meta({ id: 'Chunk' });
 
 const limit = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback);
-const cursor = z.string().max(200).optional().meta({ description: 'nextCursor of the page before' });
+const ofPageBefore = { description: 'nextCursor of the page before' };
+const cursor = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,200}$/, 'is not one of ours: start again without it')
+  .optional()
+  .meta(ofPageBefore);
+const ordinal = z
+  .string()
+  .regex(/^\d{1,9}$/, 'is not one of ours: start again without it')
+  .optional()
+  .meta(ofPageBefore);
 
 export const listQuery = z.strictObject({
   status: z.enum(DOCUMENT_STATUSES).optional(),
@@ -126,7 +149,7 @@ export const listQuery = z.strictObject({
 });
 export type ListQuery = z.output<typeof listQuery>;
 
-export const chunksQuery = z.strictObject({ limit: limit(50, 200), cursor });
+export const chunksQuery = z.strictObject({ limit: limit(50, 200), cursor: ordinal });
 
 export const deadLetterQuery = z.strictObject({
   code: z.enum(PROCESSING_ERROR_CODES).optional(),

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { context, propagation, trace } from '@opentelemetry/api';
+import { context, propagation } from '@opentelemetry/api';
 import type pg from 'pg';
 import { DomainError } from '../platform/errors.ts';
 import { invalidRequest } from '../platform/mount-endpoints.ts';
 import { readMultipart } from '../platform/multipart.ts';
+import { activeTraceId } from '../platform/trace-id.ts';
 import { detectFormat } from './detect-format.ts';
 import type { DocumentRow, Metadata } from './document.ts';
-import { type Format, formatOfName } from './formats.ts';
+import { type Format, formatOfName, type Lane, laneOf } from './formats.ts';
 import { deleteParts, type StoredBytes, storeParts, tooLarge } from './parts.ts';
 import { documentName, jsonUpload, multipartFields } from './schemas.ts';
 import { insertDocument } from './store.ts';
@@ -17,6 +18,8 @@ export interface UploadOptions {
   maxBytes: number;
   /** Whether images are read. */
   ocr: boolean;
+  /** Told the lane of a document as soon as it shows; may refuse by throwing. */
+  assertRoom: (lane: Lane) => void;
 }
 
 /** What a client says of a document, beside its bytes. */
@@ -49,6 +52,24 @@ export async function receiveMultipart(request: IncomingMessage, pool: pg.Pool, 
   });
 }
 
+/** Longest text that is taken as JSON: all of it is in memory, some times over. */
+const MAX_JSON_TEXT_BYTES = 8 * 1024 * 1024;
+
+/** Largest JSON body of an upload. JSON needs up to twice the bytes for the same text, and some for its other fields. */
+export const jsonLimit = ({ maxBytes }: Pick<UploadOptions, 'maxBytes'>): number =>
+  Math.min(maxBytes, MAX_JSON_TEXT_BYTES) * 2 + 64 * 1024;
+
+/**
+ * The bytes that reading a JSON body may take.
+ * @throws DomainError `FILE_TOO_LARGE` where it says itself that it is too large.
+ */
+export function weightOfJson(request: IncomingMessage, limit: number): number {
+  const { 'content-length': length, 'content-encoding': encoding } = request.headers;
+  if (Number(length ?? 0) > limit)
+    throw new DomainError('FILE_TOO_LARGE', 'As JSON, this is too large. Send the document as multipart/form-data.');
+  return length === undefined || encoding !== undefined ? limit : Number(length);
+}
+
 /** Takes a document whose text stands in a JSON body. */
 export async function receiveJson(body: unknown, pool: pg.Pool, options: UploadOptions) {
   const parsed = jsonUpload.safeParse(body);
@@ -75,6 +96,7 @@ async function storeFile(
         ocr: options.ocr,
         ...(options.declared !== undefined && { declared: options.declared }),
       });
+      options.assertRoom(laneOf(format));
     },
   });
   if (!format) throw new DomainError('EMPTY_DOCUMENT', 'The document is empty.');
@@ -89,7 +111,7 @@ function accept(
 ): Promise<{ row: DocumentRow; duplicate: boolean }> {
   const traceContext: Record<string, string> = {};
   propagation.inject(context.active(), traceContext);
-  const traceId = trace.getActiveSpan()?.spanContext().traceId;
+  const traceId = activeTraceId();
   const { collection, metadata } = description;
   return insertDocument(pool, { id, ...file, ...file.stored, collection, metadata, traceContext, traceId });
 }

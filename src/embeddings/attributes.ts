@@ -1,23 +1,7 @@
-/**
- * Names of what embedding reports. The `gen_ai.*` conventions are still in development, so they stand in this one
- * file rather than being imported.
- * @see https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
- */
-export const ATTRIBUTES = {
-  operationName: 'gen_ai.operation.name',
-  providerName: 'gen_ai.provider.name',
-  requestModel: 'gen_ai.request.model',
-  dimensionCount: 'gen_ai.embeddings.dimension.count',
-  inputTokens: 'gen_ai.usage.input_tokens',
-  errorType: 'error.type',
-  /** Ours: what the vectors are for. */
-  purpose: 'ragbase.embeddings.purpose',
-  /** Ours: how many texts one call was for. */
-  textCount: 'ragbase.embeddings.texts',
-} as const;
-
-/** `gen_ai.operation.name` of all that happens here, and the first word of the span's name. */
-export const OPERATION_EMBEDDINGS = 'embeddings';
+/** Names of what spans say of embedding, beside those of the GenAI conventions (`platform/gen-ai-attributes.ts`). */
+export const ATTR_EMBEDDING_PURPOSE = 'ragbase.embeddings.purpose';
+/** How many texts one call was for. */
+export const ATTR_EMBEDDING_TEXTS = 'ragbase.embeddings.texts';
 
 /** The duration histogram, as the Prometheus exporter shows it: units are not appended to names. */
 export const DURATION_HISTOGRAM = {

@@ -67,12 +67,21 @@ function endpointUrl(baseUrl: string): URL {
   return url;
 }
 
-/** Only the code of the body goes into the message: servers repeat keys and texts in theirs. */
+/** Of a refusal's body only these go into the message: servers repeat keys and texts in whatever else they say. */
+const KNOWN_CODES: readonly unknown[] = [
+  'context_length_exceeded',
+  'insufficient_quota',
+  'invalid_api_key',
+  'model_not_found',
+  'rate_limit_exceeded',
+  'unsupported_parameter',
+];
+
 async function refusal(response: Response): Promise<EmbeddingError> {
   const { status, headers } = response;
   const body = (await response.json().catch(() => undefined)) as { error?: { code?: unknown } } | undefined;
   const code = body?.error?.code;
-  const detail = typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? ` (${code})` : '';
+  const detail = KNOWN_CODES.includes(code) ? ` (${code})` : '';
   const retryAfterMs = parseRetryAfter(headers.get('retry-after'));
   return new EmbeddingError(`the embedding service answered ${status}${detail}`, {
     retryable: status >= 500 || [408, 409, 425, 429].includes(status),

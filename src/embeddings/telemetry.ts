@@ -1,6 +1,15 @@
-import { metrics, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { metrics, SpanKind, trace } from '@opentelemetry/api';
 import { errorType } from '../platform/errors.ts';
-import { ATTRIBUTES, DURATION_HISTOGRAM, OPERATION_EMBEDDINGS } from './attributes.ts';
+import {
+  ATTR_GEN_AI_EMBEDDINGS_DIMENSION_COUNT,
+  ATTR_GEN_AI_OPERATION_NAME,
+  ATTR_GEN_AI_PROVIDER_NAME,
+  ATTR_GEN_AI_REQUEST_MODEL,
+  ATTR_GEN_AI_USAGE_INPUT_TOKENS,
+  OPERATION_EMBEDDINGS,
+} from '../platform/gen-ai-attributes.ts';
+import { markFailed } from '../platform/mark-failed.ts';
+import { ATTR_EMBEDDING_PURPOSE, ATTR_EMBEDDING_TEXTS, DURATION_HISTOGRAM } from './attributes.ts';
 import type { Embedder } from './embedder.ts';
 
 const SCOPE = 'ragbase.embeddings';
@@ -24,19 +33,19 @@ export function instrumented(embedder: Embedder): Embedder {
     dimensions,
     embed(texts, options) {
       const attributes = {
-        [ATTRIBUTES.operationName]: OPERATION_EMBEDDINGS,
-        [ATTRIBUTES.providerName]: provider,
-        [ATTRIBUTES.requestModel]: model,
-        [ATTRIBUTES.dimensionCount]: dimensions,
-        [ATTRIBUTES.purpose]: options.purpose,
-        [ATTRIBUTES.textCount]: texts.length,
+        [ATTR_GEN_AI_OPERATION_NAME]: OPERATION_EMBEDDINGS,
+        [ATTR_GEN_AI_PROVIDER_NAME]: provider,
+        [ATTR_GEN_AI_REQUEST_MODEL]: model,
+        [ATTR_GEN_AI_EMBEDDINGS_DIMENSION_COUNT]: dimensions,
+        [ATTR_EMBEDDING_PURPOSE]: options.purpose,
+        [ATTR_EMBEDDING_TEXTS]: texts.length,
       };
       return tracer.startActiveSpan(`${OPERATION_EMBEDDINGS} ${model}`, { kind, attributes }, async (span) => {
         const startedAt = performance.now();
         try {
           return await embedder.embed(texts, options);
         } catch (error) {
-          fail(span, error);
+          markFailed(span, errorType(error));
           throw error;
         } finally {
           duration.record((performance.now() - startedAt) / 1000, { provider, purpose: options.purpose });
@@ -50,11 +59,5 @@ export function instrumented(embedder: Embedder): Embedder {
 
 /** Adds what a call has used to its span. For embedders, within `embed`. */
 export function recordInputTokens(tokens: number): void {
-  trace.getActiveSpan()?.setAttribute(ATTRIBUTES.inputTokens, tokens);
-}
-
-/** By code alone: a message would go wherever traces go. */
-function fail(span: Span, error: unknown): void {
-  span.setAttribute(ATTRIBUTES.errorType, errorType(error));
-  span.setStatus({ code: SpanStatusCode.ERROR });
+  trace.getActiveSpan()?.setAttribute(ATTR_GEN_AI_USAGE_INPUT_TOKENS, tokens);
 }

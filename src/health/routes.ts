@@ -1,4 +1,5 @@
 import { Router } from 'express';
+import { methodNotAllowed } from '../platform/error-response.ts';
 import type { Readiness } from './readiness.ts';
 
 /** Probes come every few seconds from every side: they are neither traced, logged, limited nor guarded. */
@@ -13,5 +14,6 @@ export function healthRoutes(readiness: () => Promise<Readiness>): Router {
     const { ready, body } = await readiness();
     response.status(ready ? 200 : 503).json(body);
   });
+  for (const path of HEALTH_PATHS) router.all(path, methodNotAllowed(['get']));
   return router;
 }

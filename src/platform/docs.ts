@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler, Router } from 'express';
+import { methodNotAllowed } from './error-response.ts';
 
 const ASSETS = fileURLToPath(new URL('.', import.meta.resolve('swagger-ui-dist/package.json')));
 
@@ -39,5 +40,6 @@ export function docs(document: object): Router {
     request.url = `/${request.params.asset}`;
     assets(request, response, next);
   });
+  for (const path of ['/openapi.json', '/docs', '/docs/start.js']) router.all(path, methodNotAllowed(['get']));
   return router;
 }

@@ -8,7 +8,7 @@ export interface Answer {
   /** Shape of a JSON body; none for an empty one. */
   schema?: z.ZodType;
   /** For anything but JSON, e.g. `text/event-stream`. */
-  contentType?: string;
+  contentType?: string | readonly string[];
 }
 
 /**

@@ -1,7 +1,7 @@
-import { trace } from '@opentelemetry/api';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
-import { DomainError, type ErrorCode, errorType, isUnavailable } from './errors.ts';
+import { DomainError, type ErrorCode, errorType, isDiskFull, isUnavailable } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { activeTraceId } from './trace-id.ts';
 
 /** The one table from error codes to HTTP statuses. */
 export const HTTP_STATUS: Record<ErrorCode, number> = {
@@ -9,12 +9,14 @@ export const HTTP_STATUS: Record<ErrorCode, number> = {
   UNAUTHORIZED: 401,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
+  REQUEST_TIMEOUT: 408,
   CONFLICT: 409,
   FILE_TOO_LARGE: 413,
   UNSUPPORTED_FORMAT: 415,
   EMPTY_DOCUMENT: 422,
   RATE_LIMITED: 429,
   QUEUE_FULL: 429,
+  HEADERS_TOO_LARGE: 431,
   INTERNAL: 500,
   UNAVAILABLE: 503,
 };
@@ -24,6 +26,7 @@ export function errorResponse(options: { logger: Logger }): ErrorRequestHandler 
   return function answerError(thrown, _request, response, _next) {
     const error = toDomainError(thrown);
     if (error.code === 'INTERNAL') options.logger.error('request failed', { error: thrown });
+    else if (isDiskFull(thrown)) options.logger.error('a disk is full', { error: thrown });
     response.locals['errorType'] = error.code === 'INTERNAL' ? errorType(thrown) : error.code;
     // Too late for an answer: the client must see that this one is not whole.
     if (response.headersSent) return void response.destroy();
@@ -31,18 +34,27 @@ export function errorResponse(options: { logger: Logger }): ErrorRequestHandler 
   };
 }
 
-function sendError(response: Response, error: DomainError): void {
+/** Answers with an error, wherever it comes from: `errorResponse` calls it for those that are thrown. */
+export function sendError(response: Response, error: DomainError): void {
   if (error.retryAfter !== undefined) response.set('Retry-After', String(error.retryAfter));
   if (error.code === 'UNAUTHORIZED') response.set('WWW-Authenticate', 'Bearer realm="ragbase"');
-  const span = trace.getActiveSpan()?.spanContext();
-  response.status(HTTP_STATUS[error.code]).json({
+  const traceId = activeTraceId();
+  response.status(HTTP_STATUS[error.code]).json(errorBody(error, { requestId: response.locals['requestId'], traceId }));
+}
+
+/** The one shape of an error. */
+export function errorBody(
+  error: DomainError,
+  { requestId, traceId }: { requestId: string; traceId?: string | undefined },
+) {
+  return {
     error: error.code,
     message: error.message,
-    requestId: response.locals['requestId'],
-    ...(span && { traceId: span.traceId }),
+    requestId,
+    ...(traceId !== undefined && { traceId }),
     ...(error.details && { details: error.details }),
     ...(error.code === 'RATE_LIMITED' && { retryAfter: error.retryAfter }),
-  });
+  };
 }
 
 /** No route answers this path. */
@@ -52,11 +64,12 @@ export const notFound: RequestHandler = function answerNotFound(_request, _respo
 
 /** A path that exists, with another method. */
 export function methodNotAllowed(methods: readonly string[]): RequestHandler {
-  const allow = methods.map((method) => method.toUpperCase()).join(', ');
+  const known = methods.map((method) => method.toUpperCase());
+  const allow = [...known, ...(known.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
   return function answerMethodNotAllowed(request, response, next) {
     response.set('Allow', allow);
     if (request.method === 'OPTIONS') return void response.status(204).end();
-    next(new DomainError('METHOD_NOT_ALLOWED', `This address answers ${allow} only.`));
+    next(new DomainError('METHOD_NOT_ALLOWED', `This address answers ${allow}, and nothing else.`));
   };
 }
 
@@ -66,6 +79,10 @@ function toDomainError(thrown: unknown): DomainError {
   const { type, status } = (thrown ?? {}) as { type?: string; status?: number };
   if (type === 'entity.parse.failed')
     return new DomainError('INVALID_REQUEST', 'The body is not valid JSON.', { cause: thrown });
+  if (status === 415)
+    return new DomainError('UNSUPPORTED_FORMAT', 'Send the body as UTF-8, uncompressed or as gzip, deflate or br.', {
+      cause: thrown,
+    });
   if (type === 'entity.too.large')
     return new DomainError('FILE_TOO_LARGE', 'The body is larger than this call allows.', { cause: thrown });
   if (status !== undefined && status >= 400 && status < 500)

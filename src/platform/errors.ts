@@ -4,12 +4,14 @@ export type ErrorCode =
   | 'UNAUTHORIZED'
   | 'NOT_FOUND'
   | 'METHOD_NOT_ALLOWED'
+  | 'REQUEST_TIMEOUT'
   | 'CONFLICT'
   | 'FILE_TOO_LARGE'
   | 'UNSUPPORTED_FORMAT'
   | 'EMPTY_DOCUMENT'
   | 'RATE_LIMITED'
   | 'QUEUE_FULL'
+  | 'HEADERS_TOO_LARGE'
   | 'INTERNAL'
   | 'UNAVAILABLE';
 
@@ -56,6 +58,11 @@ export function errorType(thrown: unknown): string {
 
 /** Sockets that broke, and the SQLSTATE classes of a server that is away, full or starting. */
 const UNAVAILABLE_CODES = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN|08|53|57P)/;
+
+/** Whether there is no room left on a disk: ours, or that of Postgres. Nothing but a person helps. */
+export function isDiskFull(thrown: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', '53100'].includes(errorType(thrown));
+}
 
 /** Whether a part that we depend on is away: worth trying again, and nobody's mistake. */
 export function isUnavailable(thrown: unknown): boolean {

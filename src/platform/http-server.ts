@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Lifecycle } from './lifecycle.ts';
+import { refuseBrokenRequests } from './refuse-broken-requests.ts';
 
 export interface HttpServerOptions {
   host: string;
@@ -25,12 +26,17 @@ export async function listen(handler: RequestListener, options: HttpServerOption
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: 65_000,
     headersTimeout: 30_000,
+    requireHostHeader: false,
   });
-  server.on('request', (request, response) => {
+  const onRequest: RequestListener = (request, response) => {
     // A client that reuses a connection while it closes would see a reset instead of an answer.
     if (options.lifecycle.signal.aborted) response.setHeader('Connection', 'close');
     handler(request, response);
-  });
+  };
+  server.on('request', onRequest);
+  // Else an expectation that Node does not know would be refused in another shape than all else.
+  server.on('checkExpectation', onRequest);
+  refuseBrokenRequests(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { styleText } from 'node:util';
-import { trace } from '@opentelemetry/api';
+import { isSpanContextValid, trace } from '@opentelemetry/api';
 import winston from 'winston';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -17,11 +17,32 @@ export interface LoggerOptions {
   format: 'json' | 'pretty';
 }
 
-const fieldsOfContext = new AsyncLocalStorage<Record<string, unknown>>();
+/** What lines carry beside their own fields. */
+export type LogFields = Record<string, unknown>;
 
-/** Runs `work`; every line that is logged meanwhile, however deep, carries the fields too. */
-export function withLogFields<T>(fields: Record<string, unknown>, work: () => T): T {
-  return fieldsOfContext.run({ ...fieldsOfContext.getStore(), ...fields }, work);
+/** Where a line's fields stand as they are written, on what transports are given. */
+export const LOG_RECORD = Symbol.for('ragbase.log-record');
+
+const fieldsOfContext = new AsyncLocalStorage<LogFields>();
+
+/**
+ * Runs `work`; every line that is logged meanwhile, however deep, carries the fields too.
+ * @param work is given all fields of the context, to be carried on by `restoreLogFields`.
+ */
+export function withLogFields<T>(fields: LogFields, work: (all: LogFields) => T): T {
+  const all = { ...fieldsOfContext.getStore(), ...fields };
+  return fieldsOfContext.run(all, work, all);
+}
+
+/** Adds what became known meanwhile, such as the document that a request is about, to the context's fields. */
+export function addLogFields(fields: LogFields): void {
+  const all = fieldsOfContext.getStore();
+  if (all) Object.assign(all, fields);
+}
+
+/** Runs `work` with the fields of another context, where an event has lost them. */
+export function restoreLogFields<T>(all: LogFields, work: () => T): T {
+  return fieldsOfContext.run(all, work);
 }
 
 /** Opens the process's logger, on standard output. */
@@ -31,6 +52,7 @@ export function openLogger(options: LoggerOptions): Logger {
     level: options.level,
     format: winston.format((info) => {
       const record = toRecord(info, { service, version });
+      info[LOG_RECORD as unknown as string] = record;
       info[Symbol.for('message') as unknown as string] =
         options.format === 'json' ? JSON.stringify(record) : pretty(record);
       return info;
@@ -51,13 +73,14 @@ type LogRecord = { timestamp: string; level: string; message: string } & Record<
 
 function toRecord(info: winston.Logform.TransformableInfo, fixed: { service: string; version: string }): LogRecord {
   const span = trace.getActiveSpan()?.spanContext();
+  const isTraced = span !== undefined && isSpanContextValid(span);
   const { level, message, error, ...fields } = info;
   return {
     timestamp: new Date().toISOString(),
     level,
     message: String(message),
     ...fixed,
-    ...(span && { trace_id: span.traceId, span_id: span.spanId }),
+    ...(isTraced && { trace_id: span.traceId, span_id: span.spanId }),
     ...fieldsOfContext.getStore(),
     ...fields,
     ...(error instanceof Error && { error: describeError(error) }),

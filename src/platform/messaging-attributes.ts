@@ -8,7 +8,6 @@ export const ATTR_MESSAGING_OPERATION_NAME = 'messaging.operation.name';
 export const ATTR_MESSAGING_OPERATION_TYPE = 'messaging.operation.type';
 export const ATTR_MESSAGING_DESTINATION_NAME = 'messaging.destination.name';
 export const ATTR_MESSAGING_MESSAGE_ID = 'messaging.message.id';
-export { ATTR_ERROR_TYPE } from '@opentelemetry/semantic-conventions';
 
 /** Not `redis`: the conventions' list has none, and Redis is what shows beneath, as the database of the `db.*` spans. */
 export const MESSAGING_SYSTEM = 'bee-queue';

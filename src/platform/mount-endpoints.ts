@@ -1,8 +1,9 @@
-import express, { type IRouter, type RequestHandler } from 'express';
+import type { IRouter, RequestHandler } from 'express';
 import type { z } from 'zod';
 import type { Endpoint } from './endpoint.ts';
 import { methodNotAllowed } from './error-response.ts';
 import { DomainError, type ErrorDetail } from './errors.ts';
+import { jsonBody } from './json-body.ts';
 
 /**
  * Serves endpoints, each under its full path, so that the matched route is the pattern of spans and
@@ -10,10 +11,10 @@ import { DomainError, type ErrorDetail } from './errors.ts';
  * @param options.jsonLimit largest JSON body, in bytes.
  */
 export function mountEndpoints(router: IRouter, endpoints: readonly Endpoint[], options: { jsonLimit: number }): void {
-  const json = express.json({ limit: options.jsonLimit, strict: false });
+  const json = jsonBody({ limit: options.jsonLimit });
   for (const endpoint of endpoints) {
     const readsJson = endpoint.body !== undefined && endpoint.rawBody === undefined;
-    router[endpoint.method](endpoint.path, ...(readsJson ? [requireJson, json] : []), serve(endpoint));
+    router[endpoint.method](endpoint.path, ...(readsJson ? json : []), serve(endpoint));
   }
   for (const path of new Set(endpoints.map((endpoint) => endpoint.path))) {
     router.all(path, methodNotAllowed(endpoints.filter((other) => other.path === path).map((other) => other.method)));
@@ -35,14 +36,6 @@ function serve(endpoint: Endpoint): RequestHandler {
     else response.json(reply.body);
   };
 }
-
-const requireJson: RequestHandler = function requireJsonBody(request, _response, next) {
-  if (request.is('application/json')) return next();
-  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-  // Without a body, the schema says whether one is needed.
-  if (Number(length ?? 0) === 0 && encoding === undefined) return next();
-  next(new DomainError('UNSUPPORTED_FORMAT', 'Send the body as application/json.'));
-};
 
 function validated(schema: z.ZodType | undefined, value: unknown, part: string): unknown {
   if (!schema) return undefined;

@@ -1,9 +1,8 @@
 import type { RequestHandler } from 'express';
-import { burstLog } from './burst-log.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { failureLimit, rateLimit } from './rate-limit.ts';
-import { closeRedis, openRedis, pingRedis } from './redis.ts';
+import { openLimitRedis } from './rate-limit-redis.ts';
 
 export interface LimitsOptions {
   redisUrl: string;
@@ -29,9 +28,8 @@ const MAX_GUESSES = 20;
 
 /** Opens the limits of the public port on one Redis connection, and registers how that is closed. */
 export function openLimits({ redisUrl, lifecycle, ...options }: LimitsOptions): Limits {
-  const log = burstLog({ logger: options.logger, subject: 'rate limit' });
-  const redis = openRedis({ url: redisUrl, whenDown: 'reject', log });
-  lifecycle.onClose('rate limit', () => closeRedis(redis, 1_000));
+  const redis = openLimitRedis({ url: redisUrl, logger: options.logger });
+  lifecycle.onClose('rate limit', () => redis.close());
   return {
     requests: rateLimit({ ...options, redis, prefix: 'limit:requests:' }),
     guesses: failureLimit({
@@ -39,8 +37,8 @@ export function openLimits({ redisUrl, lifecycle, ...options }: LimitsOptions): 
       max: Math.min(MAX_GUESSES, options.max),
       redis,
       prefix: 'limit:guesses:',
-      counts: (_request, response) => response.statusCode === 401,
+      counts: (_request, response) => response.locals['isGuess'] === true,
     }),
-    ping: () => pingRedis(redis, 500),
+    ping: () => redis.ping(),
   };
 }

@@ -1,22 +1,7 @@
-import { STATUS_CODES } from 'node:http';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
 import type { Endpoint } from './endpoint.ts';
-import { HTTP_STATUS } from './error-response.ts';
-import type { ErrorCode } from './errors.ts';
-
-const EVERYWHERE: readonly ErrorCode[] = ['UNAUTHORIZED', 'RATE_LIMITED', 'INTERNAL', 'UNAVAILABLE'];
-
-const errorBody = z
-  .object({
-    error: z.string().meta({ description: 'What went wrong, as a code to branch on', example: 'INVALID_REQUEST' }),
-    message: z.string().meta({ description: 'What to do about it' }),
-    requestId: z.string(),
-    traceId: z.string().optional(),
-    details: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-    retryAfter: z.number().optional().meta({ description: 'Seconds; with RATE_LIMITED' }),
-  })
-  .meta({ id: 'Error' });
+import { errorAnswers, errorResponses } from './openapi-errors.ts';
 
 /** Describes endpoints as an OpenAPI 3.1 document, from the very declarations that are served. */
 export function openApiDocument(
@@ -34,6 +19,7 @@ export function openApiDocument(
     servers: [{ url: '/' }],
     security: [{ apiKey: [] }, { bearer: [] }],
     components: {
+      responses: errorResponses(),
       securitySchemes: {
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
         bearer: { type: 'http', scheme: 'bearer' },
@@ -56,44 +42,21 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
     },
     ...(body && {
       requestBody: {
-        required: true,
+        required: endpoint.rawBody !== undefined || !endpoint.body?.safeParse(undefined).success,
         content: Object.fromEntries(Object.entries(body).map(([type, schema]) => [type, { schema }])),
       },
     }),
-    responses: { ...answers(endpoint), ...errors(endpoint) },
+    responses: { ...answers(endpoint), ...errorAnswers(endpoint) },
   };
 }
 
 function answers(endpoint: Endpoint): ZodOpenApiOperationObject['responses'] {
   const entries = Object.entries(endpoint.answers).map(([status, answer]) => {
-    const type = answer.contentType ?? 'application/json';
-    const content =
-      answer.schema || answer.contentType ? { [type]: answer.schema ? { schema: answer.schema } : {} } : undefined;
+    const types = [answer.contentType ?? 'application/json'].flat();
+    const hasBody = answer.schema !== undefined || answer.contentType !== undefined;
+    const media = answer.schema ? { schema: answer.schema } : {};
+    const content = hasBody && Object.fromEntries(types.map((type) => [type, media]));
     return [status, { description: answer.description, ...(content && { content }) }];
   });
   return Object.fromEntries(entries);
 }
-
-function errors(endpoint: Endpoint): ZodOpenApiOperationObject['responses'] {
-  const byStatus = Map.groupBy([...endpoint.errors, ...EVERYWHERE], (code) => HTTP_STATUS[code]);
-  const entries = [...byStatus].map(([status, codes]) => [
-    String(status),
-    {
-      description: `${STATUS_CODES[status]}: ${[...new Set(codes)].join(', ')}`,
-      content: {
-        'application/json': {
-          schema: errorBody,
-          examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code) }])),
-        },
-      },
-    },
-  ]);
-  return Object.fromEntries(entries);
-}
-
-const exampleOf = (code: ErrorCode) => ({
-  error: code,
-  message: 'What to do about it.',
-  requestId: '5b0c2a4e-6f1d-4a57-9d57-6a4ad4a4a0c3',
-  traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
-});

@@ -1,5 +1,8 @@
+import { AsyncResource } from 'node:async_hooks';
 import pg from 'pg';
+import { burstLog } from './burst-log.ts';
 import type { Logger } from './logger.ts';
+import { observePool } from './postgres-gauges.ts';
 
 /** What runs a query: the pool, or the client of an open transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
@@ -13,7 +16,7 @@ export interface PostgresOptions {
   sessionSettings?: readonly string[];
 }
 
-/** Opens a pool; connects when first used. */
+/** Opens a pool and publishes its gauges; connects when first used. */
 export function openPostgres(options: PostgresOptions): pg.Pool {
   const settings = options.sessionSettings ?? [];
   const pool = new pg.Pool({
@@ -28,10 +31,25 @@ export function openPostgres(options: PostgresOptions): pg.Pool {
       for (const statement of settings) await client.query(statement);
     },
   });
-  // Without a listener, a connection that breaks while idle ends the process.
-  pool.on('error', (error) => options.logger.warn('an idle database connection broke', { error }));
+  // Without a listener, a connection that breaks while idle ends the process. With the server, all break at once.
+  const log = burstLog({ logger: options.logger, subject: 'database connection' });
+  pool.on('error', (error) => log.failed(error)).on('connect', () => log.recovered());
+  keepContext(pool);
+  observePool(pool);
   return pool;
 }
+
+/**
+ * What waits for a connection goes on when another gives one back: without this, in the other's
+ * trace. (The pg instrumentation does the same, but not without spans of connecting.)
+ */
+function keepContext(pool: pg.Pool): void {
+  const connect = pool.connect.bind(pool) as (callback?: ConnectCallback) => Promise<pg.PoolClient>;
+  pool.connect = ((callback?: ConnectCallback) =>
+    callback ? connect(AsyncResource.bind(callback)) : connect()) as pg.Pool['connect'];
+}
+
+type ConnectCallback = (error: Error | undefined, client: pg.PoolClient | undefined, release: () => void) => void;
 
 /**
  * Runs `work` in one transaction: committed when it resolves, rolled back when it throws.

@@ -7,13 +7,12 @@ import {
   ROOT_CONTEXT,
   type Span,
   SpanKind,
-  SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
 import { z } from 'zod';
 import { errorType } from './errors.ts';
+import { markFailed } from './mark-failed.ts';
 import {
-  ATTR_ERROR_TYPE,
   ATTR_MESSAGING_DESTINATION_NAME,
   ATTR_MESSAGING_MESSAGE_ID,
   ATTR_MESSAGING_OPERATION_NAME,
@@ -94,9 +93,7 @@ async function inSpan<T>(span: Span, active: Context, work: () => Promise<T>): P
   try {
     return await context.with(active, work);
   } catch (error) {
-    span.setAttribute(ATTR_ERROR_TYPE, errorType(error));
-    // Without a message: it may quote what was sent.
-    span.setStatus({ code: SpanStatusCode.ERROR });
+    markFailed(span, errorType(error));
     throw error;
   } finally {
     span.end();

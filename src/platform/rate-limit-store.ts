@@ -2,19 +2,12 @@ import { createHash } from 'node:crypto';
 import { metrics } from '@opentelemetry/api';
 import type { ClientRateLimitInfo, Store } from 'express-rate-limit';
 import { type RedisReply, RedisStore } from 'rate-limit-redis';
-import { burstLog } from './burst-log.ts';
-import type { Logger } from './logger.ts';
-import { type RedisClient, sendCommand } from './redis.ts';
-import { untraced } from './untraced.ts';
+import type { LimitRedis } from './rate-limit-redis.ts';
 
 export interface RateLimitStoreOptions {
-  /** Opened with `whenDown: 'reject'`, or requests would wait for the end of an outage. */
-  redis: RedisClient;
+  redis: LimitRedis;
   /** Before each key in Redis; one for each limit. */
   prefix: string;
-  /** Longest wait for an answer; a request may meet it three times where Redis lost its scripts. */
-  timeoutMs: number;
-  logger: Logger;
 }
 
 /** Counts in Redis, for all processes together. */
@@ -24,25 +17,20 @@ export interface RateLimitStore extends Store {
 }
 
 /** Rejects in bounded time while Redis is down or frozen, and tells of it: a line a burst, and a counter. */
-export function rateLimitStore({ redis, prefix, timeoutMs, logger }: RateLimitStoreOptions): RateLimitStore {
-  const log = burstLog({ logger, subject: 'rate limit', fields: { limit: prefix } });
+export function rateLimitStore({ redis, prefix }: RateLimitStoreOptions): RateLimitStore {
   const failures = metrics
     .getMeter('ragbase.rate-limit')
     .createCounter('rate_limit_failures_total', { description: 'Requests that passed uncounted, for want of Redis' });
   failures.add(0, { limit: prefix });
-  const store = new RedisStore({
-    prefix,
-    // A span of it in each request's trace would cost more than it tells.
-    sendCommand: (...args) => untraced(() => send(redis, args as [string, ...string[]], timeoutMs)),
-  });
+  const store = new RedisStore({ prefix, sendCommand: (...args) => send(redis, args as [string, ...string[]]) });
 
   async function observed<T>(work: Promise<T>): Promise<T> {
     try {
       const result = await work;
-      log.recovered();
+      redis.log.recovered();
       return result;
     } catch (error) {
-      log.failed(error);
+      redis.log.failed(error);
       failures.add(1, { limit: prefix });
       throw error;
     }
@@ -62,9 +50,9 @@ export function rateLimitStore({ redis, prefix, timeoutMs, logger }: RateLimitSt
   };
 }
 
-async function send(redis: RedisClient, args: [string, ...string[]], timeoutMs: number): Promise<RedisReply> {
+async function send(redis: LimitRedis, args: [string, ...string[]]): Promise<RedisReply> {
   try {
-    return (await sendCommand(redis, args, { timeoutMs })) as RedisReply;
+    return await redis.send(args);
   } catch (error) {
     const [command, subcommand, text] = args;
     // The store loads its scripts once, and keeps a failure for ever: a process that starts before Redis

@@ -10,22 +10,19 @@ import {
 import { DomainError, errorType } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { pathLabel } from './path-label.ts';
+import type { LimitRedis } from './rate-limit-redis.ts';
 import { rateLimitStore } from './rate-limit-store.ts';
-import type { RedisClient } from './redis.ts';
 
 export interface RateLimitOptions {
   /** Requests of one address (of one /56 network in IPv6) in a window. */
   max: number;
   windowMs: number;
-  /** Opened with `whenDown: 'reject'`. */
-  redis: RedisClient;
+  redis: LimitRedis;
   /** Before each key in Redis; one for each limit. */
   prefix: string;
   /** Path prefixes that are labels of `rate_limited_requests_total`; others count as `unmatched`. */
   paths: readonly string[];
   logger: Logger;
-  /** Longest wait for Redis (150) before a request passes uncounted. */
-  timeoutMs?: number;
 }
 
 /**
@@ -34,7 +31,7 @@ export interface RateLimitOptions {
  * The address is `request.ip`: behind proxies, `trust proxy` must name exactly those.
  */
 export function rateLimit(options: RateLimitOptions): RequestHandler {
-  return expressRateLimit({ ...libraryOptions(options, openStore(options)), standardHeaders: 'draft-8' });
+  return expressRateLimit({ ...libraryOptions(options, rateLimitStore(options)), standardHeaders: 'draft-8' });
 }
 
 export interface FailureLimitOptions extends RateLimitOptions {
@@ -48,7 +45,7 @@ export interface FailureLimitOptions extends RateLimitOptions {
  * `skipSuccessfulRequests` takes back afterwards, so that many good requests at once would be refused).
  */
 export function failureLimit(options: FailureLimitOptions): RequestHandler {
-  const store = openStore(options);
+  const store = rateLimitStore(options);
   const limit = expressRateLimit(
     libraryOptions(options, {
       ...store,
@@ -69,9 +66,6 @@ export function failureLimit(options: FailureLimitOptions): RequestHandler {
     return limit(request, response, next);
   };
 }
-
-const openStore = ({ redis, prefix, logger, timeoutMs = 150 }: RateLimitOptions) =>
-  rateLimitStore({ redis, prefix, logger, timeoutMs });
 
 function libraryOptions({ max, windowMs, paths, logger }: RateLimitOptions, store: Store): Partial<Options> {
   return {

@@ -1,4 +1,6 @@
 import { closeOnSignals, createLifecycle, type Lifecycle } from './lifecycle.ts';
+import { logCrash } from './log-crash.ts';
+import { changeLevelOnSignal } from './log-level.ts';
 import { closeLogger, type Logger, type LogLevel, openLogger } from './logger.ts';
 import { VERSION } from './version.ts';
 
@@ -12,7 +14,11 @@ export interface BaseConfig {
 export interface ProcessOptions<C extends BaseConfig> {
   service: string;
   /** Closed last but for the logger, so that no span of the shutdown is lost. */
-  telemetry: { shutdown(): Promise<void> };
+  telemetry: {
+    shutdown(): Promise<void>;
+    /** Hears what telemetry has to say of itself. */
+    onReport(listener: (report: { level: LogLevel; message: string; fields: Record<string, unknown> }) => void): void;
+  };
   readConfig: () => C;
 }
 
@@ -37,6 +43,9 @@ export async function run<C extends BaseConfig>(
     level: config.LOG_LEVEL,
     format: config.LOG_FORMAT,
   });
+  logCrash(logger);
+  changeLevelOnSignal(logger);
+  options.telemetry.onReport(({ level, message, fields }) => logger.log(level, message, fields));
   const lifecycle = createLifecycle({ logger, timeoutMs: config.SHUTDOWN_TIMEOUT_MS });
   lifecycle.onClose('logger', () => closeLogger(logger));
   lifecycle.onClose('telemetry', () => options.telemetry.shutdown());

@@ -55,7 +55,10 @@ const startedPids = (lines: readonly string[]): number[] =>
 
 const told = (lines: readonly string[]): string[] => lines.filter((line) => /SIGTERM|SIGINT/.test(line));
 
-describe('launch', () => {
+describe('launch', function () {
+  // Each new Postgres takes seconds.
+  this.timeout(180_000);
+
   it('ends in order, with status 0, on a Ctrl-C that arrives twice as under npm', async () => {
     await using folder = await temporaryFolder();
     const { child, lines, pids, exited } = await startLauncher(folder.path);
@@ -105,7 +108,7 @@ describe('launch', () => {
     });
     const lines: string[] = [];
     createInterface({ input: shell.stdout }).on('line', (line) => lines.push(line));
-    await until(() => lines.some((line) => line.startsWith('up ')));
+    await until(() => lines.some((line) => line.startsWith('up ')), 60_000);
     shell.kill('SIGKILL');
     await until(() => told(lines).length === 2);
     await until(() => startedPids(lines).filter(isRunning).length === 0);

@@ -30,7 +30,10 @@ async function end(server: ChildRun): Promise<void> {
   assert.deepEqual(await server.exited, { code: 0, signal: null });
 }
 
-describe('postgres-server', () => {
+describe('postgres-server', function () {
+  // Each new Postgres takes seconds.
+  this.timeout(180_000);
+
   it('keeps what it acknowledged over a kill -9, and starts again at once', async () => {
     await using folder = await temporaryFolder();
     const [port = 0] = await freePorts(1);

@@ -18,7 +18,10 @@ const OUTSIDE = { ...process.env, DATABASE_URL: 'postgres://nobody@127.0.0.1:9/x
 
 const options = (dataDir: string): StackOptions => ({ dataDir, env: OUTSIDE, ports: 'free', services: STAND_INS });
 
-describe('startStack', () => {
+describe('startStack', function () {
+  // Each new Postgres takes seconds.
+  this.timeout(180_000);
+
   it('starts Postgres, Redis and the services, and stops them in reverse', async () => {
     await using folder = await temporaryFolder();
     const lines: Line[] = [];

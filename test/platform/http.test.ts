@@ -135,7 +135,7 @@ describe('the HTTP ladder', () => {
 
   it('answers 405 with what is allowed, and 404 elsewhere', async () => {
     const response = await request(server).delete('/things/1').expect(405);
-    assert.equal(response.get('Allow'), 'GET');
+    assert.equal(response.get('Allow'), 'GET, HEAD, OPTIONS');
     assert.equal((await request(server).get('/nothing')).body.error, 'NOT_FOUND');
     await request(server).get('/%E0%A4%A').expect(404);
     await request(server).get('/things/%E0%A4%A').expect(400);
@@ -183,7 +183,7 @@ describe('the HTTP ladder', () => {
       get.parameters.map((parameter: { name: string }) => parameter.name),
       ['id', 'size'],
     );
-    assert.deepEqual(Object.keys(get.responses), ['200', '400', '401', '404', '429', '500', '503']);
+    assert.deepEqual(Object.keys(get.responses), ['200', '400', '401', '404', '429', '431', '500', '503']);
   });
 });
 

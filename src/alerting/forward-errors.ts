@@ -1,0 +1,38 @@
+import type { Lifecycle } from '../platform/lifecycle.ts';
+import type { Logger } from '../platform/logger.ts';
+import { untraced } from '../platform/untraced.ts';
+import { REPORT_PATH } from './endpoints.ts';
+import type { Occurrence } from './occurrence.ts';
+import { reportLoggedErrors } from './report-logged-errors.ts';
+
+export interface ForwardOptions {
+  /** The backend's internal address. */
+  backendUrl: string;
+  token: string;
+  logger: Logger;
+  lifecycle: Lifecycle;
+}
+
+const ANSWER_MS = 5_000;
+const MAX_PENDING = 20;
+
+/** Hands what an ai-worker logs as an error to the backend, which counts and tells. What can't be handed over is in the log all the same. */
+export function forwardErrors({ backendUrl, token, logger, lifecycle }: ForwardOptions): void {
+  const pending = new Set<Promise<unknown>>();
+  const post = (occurrence: Occurrence) =>
+    fetch(new URL(REPORT_PATH, backendUrl), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(occurrence),
+      redirect: 'error',
+      signal: AbortSignal.timeout(ANSWER_MS),
+    }).then((response) => response.body?.cancel());
+  reportLoggedErrors(logger, (occurrence) => {
+    if (pending.size >= MAX_PENDING) return;
+    const sending = untraced(() => post(occurrence))
+      .catch(() => undefined)
+      .finally(() => pending.delete(sending));
+    pending.add(sending);
+  });
+  lifecycle.onClose('alerting', () => Promise.all(pending));
+}

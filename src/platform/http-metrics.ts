@@ -1,0 +1,61 @@
+import { type Attributes, metrics } from '@opentelemetry/api';
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_HTTP_REQUEST_METHOD,
+  ATTR_HTTP_RESPONSE_STATUS_CODE,
+  ATTR_HTTP_ROUTE,
+  ATTR_NETWORK_PROTOCOL_VERSION,
+  ATTR_URL_SCHEME,
+  METRIC_HTTP_SERVER_REQUEST_DURATION,
+} from './http-attributes.ts';
+
+/** How a request went, by values of which there are few: no raw path, no header. */
+export interface Outcome {
+  /** A known method, or `_OTHER`. */
+  method: string;
+  /** The route pattern; undefined where none answered. */
+  route: string | undefined;
+  status: number;
+  durationMs: number;
+  /** A code; undefined where nothing went wrong. */
+  errorType: string | undefined;
+  scheme: string;
+  protocolVersion: string;
+}
+
+/** Both sets of HTTP series: our own, and those of the stable conventions. */
+export function createHttpMetrics(): { record(outcome: Outcome): void } {
+  const meter = metrics.getMeter('ragbase.http');
+  const requests = meter.createCounter('http_requests_total', { description: 'HTTP requests answered' });
+  const duration = meter.createHistogram('http_request_duration_seconds', {
+    description: 'Time from the first byte of a request to the last of its answer',
+    unit: 's',
+    advice: { explicitBucketBoundaries: [0.01, 0.05, 0.1, 0.5, 1, 2, 5] },
+  });
+  const standard = meter.createHistogram(METRIC_HTTP_SERVER_REQUEST_DURATION, {
+    description: 'Duration of HTTP server requests, by the OpenTelemetry conventions',
+    unit: 's',
+    advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
+  });
+  return {
+    record(outcome) {
+      const seconds = outcome.durationMs / 1000;
+      const labels = { method: outcome.method, path: outcome.route ?? 'unmatched', status: String(outcome.status) };
+      requests.add(1, labels);
+      duration.record(seconds, labels);
+      standard.record(seconds, standardAttributes(outcome));
+    },
+  };
+}
+
+function standardAttributes({ method, route, status, errorType, scheme, protocolVersion }: Outcome): Attributes {
+  const attributes: Attributes = {
+    [ATTR_HTTP_REQUEST_METHOD]: method,
+    [ATTR_HTTP_RESPONSE_STATUS_CODE]: status,
+    [ATTR_URL_SCHEME]: scheme,
+    [ATTR_NETWORK_PROTOCOL_VERSION]: protocolVersion,
+  };
+  if (route !== undefined) attributes[ATTR_HTTP_ROUTE] = route;
+  if (errorType !== undefined) attributes[ATTR_ERROR_TYPE] = errorType;
+  return attributes;
+}

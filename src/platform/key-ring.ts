@@ -1,0 +1,42 @@
+import { unwatchFile, watchFile } from 'node:fs';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Logger } from './logger.ts';
+import { fingerprint, secretMatcher } from './secrets.ts';
+
+/** The keys that are in force now. */
+export interface KeyRing {
+  /** The fingerprint of the key that was given, or undefined where it is none of ours. */
+  match(candidate: string): string | undefined;
+}
+
+export interface KeyRingOptions {
+  keys: readonly string[];
+  /** Where the keys come from, if from a file: changes of it take effect without a restart. */
+  file: string | undefined;
+  /** Reads them anew. Throws where they are not usable: then those before stay in force. */
+  readKeys: () => readonly string[];
+  logger: Logger;
+  lifecycle: Lifecycle;
+  /** How often the file is looked at, in ms. */
+  intervalMs?: number;
+}
+
+/** Holds the API keys, and follows their file, so that they are rotated without a gap. */
+export function openKeyRing({ keys, file, readKeys, logger, lifecycle, intervalMs = 2_000 }: KeyRingOptions): KeyRing {
+  let match = secretMatcher(keys);
+  if (file !== undefined) {
+    const reload = () => {
+      try {
+        const now = readKeys();
+        match = secretMatcher(now);
+        logger.info('API keys read again', { keys: now.map(fingerprint) });
+      } catch (error) {
+        logger.error('the new API keys are not usable; those before stay in force', { error });
+      }
+    };
+    // By looking, not by events: orchestrators swap the folder that a secret is linked from.
+    watchFile(file, { interval: intervalMs, persistent: false }, reload);
+    lifecycle.onClose('key ring', () => unwatchFile(file, reload));
+  }
+  return { match: (candidate) => match(candidate) };
+}
