@@ -1,10 +1,12 @@
 import { type Endpoint, endpoint } from '../platform/endpoint.ts';
 import { activeTraceId } from '../platform/trace-id.ts';
+import { createSearchMetrics } from './metrics.ts';
 import { searchAnswer, searchBody } from './schemas.ts';
 import { type SearchDeps, search } from './search.ts';
 
 /** Searching documents. */
-export function searchEndpoints(deps: SearchDeps): Endpoint[] {
+export function searchEndpoints(given: Omit<SearchDeps, 'metrics'>): Endpoint[] {
+  const deps = { ...given, metrics: createSearchMetrics() };
   return [
     endpoint({
       method: 'post',

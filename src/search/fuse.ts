@@ -1,27 +1,17 @@
 import { bestFirst, type Hit } from './hit.ts';
 
 /**
- * Share of the vectors in the sum. On two collections, cut into chunks of 256 tokens, the sum of
- * min-max scores beats either arm and reciprocal rank fusion (k = 60): `npm run eval` shows it.
- */
-const VECTOR_SHARE = 0.6;
-
-/**
  * One ranking of two. The scores of each are brought to 0 (its last) .. 1 (its best), since cosines
- * and BM25 have nothing else in common, and added up; a chunk that one of them lacks gets 0 for it.
+ * and BM25 have nothing else in common, and the two are averaged; a chunk that one lacks gets 0 for
+ * it. Measured with `npm run eval`: better than reciprocal rank fusion, and than unequal shares.
  * @param arms each best first.
  * @returns best first; scores from 0 to 1.
  */
 export function fuse(arms: { keyword: readonly Hit[]; vector: readonly Hit[] }): Hit[] {
   const fused = new Map<string, Hit>();
-  for (const [hits, share] of [
-    [arms.vector, VECTOR_SHARE],
-    [arms.keyword, 1 - VECTOR_SHARE],
-  ] as const) {
-    for (const hit of normalise(hits)) {
-      const before = fused.get(hit.chunkId)?.score ?? 0;
-      fused.set(hit.chunkId, { ...hit, score: before + share * hit.score });
-    }
+  for (const hit of [...normalise(arms.vector), ...normalise(arms.keyword)]) {
+    const before = fused.get(hit.chunkId)?.score ?? 0;
+    fused.set(hit.chunkId, { ...hit, score: before + hit.score / 2 });
   }
   return bestFirst([...fused.values()]);
 }

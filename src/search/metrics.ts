@@ -8,13 +8,17 @@ export const ATTRIBUTES = {
   index: 'ragbase.search.index',
 } as const;
 
-const duration = metrics.getMeter('ragbase.search').createHistogram('search_duration_seconds', {
-  description: 'Time of a search: embedding the query, SQL, and the whole',
-  unit: 's',
-  advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] },
-});
+/** Records how long searches take. */
+export interface SearchMetrics {
+  /** @param ms duration in milliseconds. */
+  recordDuration(ms: number, labels: { mode: string; stage: 'embed' | 'sql' | 'total' }): void;
+}
 
-/** @param ms duration in milliseconds. */
-export function recordDuration(ms: number, labels: { mode: string; stage: 'embed' | 'sql' | 'total' }): void {
-  duration.record(ms / 1000, labels);
+export function createSearchMetrics(): SearchMetrics {
+  const duration = metrics.getMeter('ragbase.search').createHistogram('search_duration_seconds', {
+    description: 'Time of a search: embedding the query, SQL, and the whole',
+    unit: 's',
+    advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] },
+  });
+  return { recordDuration: (ms, labels) => duration.record(ms / 1000, labels) };
 }

@@ -11,7 +11,7 @@ import { type Queryable, transaction } from '../platform/postgres.ts';
 import { fuse, spreadDocuments } from './fuse.ts';
 import type { Hit } from './hit.ts';
 import { searchByKeywords } from './keyword.ts';
-import { ATTRIBUTES, recordDuration } from './metrics.ts';
+import { ATTRIBUTES, type SearchMetrics } from './metrics.ts';
 import { fetchResults, type SearchResult } from './results.ts';
 import type { Scope } from './scope.ts';
 import { EF_SEARCH } from './session-settings.ts';
@@ -21,6 +21,7 @@ import { searchByVector, type VectorIndex } from './vector.ts';
 export interface SearchDeps {
   pool: pg.Pool;
   embedder: Embedder;
+  metrics: SearchMetrics;
 }
 
 export const SEARCH_MODES = ['hybrid', 'vector', 'keyword'] as const;
@@ -73,9 +74,9 @@ export function search(deps: SearchDeps, request: SearchRequest): Promise<Search
     describe(span, found);
 
     const times = { embedMs: vector ? embedded - started : 0, sqlMs: ended - embedded, tookMs: ended - started };
-    if (vector) recordDuration(times.embedMs, { mode, stage: 'embed' });
-    recordDuration(times.sqlMs, { mode, stage: 'sql' });
-    recordDuration(times.tookMs, { mode, stage: 'total' });
+    if (vector) deps.metrics.recordDuration(times.embedMs, { mode, stage: 'embed' });
+    deps.metrics.recordDuration(times.sqlMs, { mode, stage: 'sql' });
+    deps.metrics.recordDuration(times.tookMs, { mode, stage: 'total' });
     return {
       results: found.results,
       mode,

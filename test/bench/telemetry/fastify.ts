@@ -1,4 +1,5 @@
 /** The same endpoint on Fastify, with pino's access log and prom-client's histogram. */
+import type { AddressInfo } from 'node:net';
 import Fastify from 'fastify';
 import { collectDefaultMetrics, Histogram, register } from 'prom-client';
 import { answerParent, thing } from './serve.ts';
@@ -18,4 +19,4 @@ app.addHook('onResponse', async (request, reply) => {
 app.get<{ Params: { id: string } }>('/things/:id', async (request) => thing(request.params.id));
 app.get('/metrics', async (_request, reply) => reply.type('text/plain').send(await register.metrics()));
 await app.listen({ host: '127.0.0.1', port: 0 });
-answerParent(app.addresses()[0]?.port ?? 0);
+answerParent((app.server.address() as AddressInfo).port);

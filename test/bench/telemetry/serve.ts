@@ -30,10 +30,11 @@ export function answerParent(port: number, options: { makeSeries?: (count: numbe
   process.on('message', (question: Question) => {
     if (question !== 'cpu') {
       options.makeSeries?.(question.series);
-      return send({ done: true });
+      send({ done: true });
+    } else {
+      const { user, system } = process.cpuUsage();
+      send({ cpu: user + system });
     }
-    const { user, system } = process.cpuUsage();
-    send({ cpu: user + system });
   });
   send({ port });
 }
