@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { type Config, ConfigError, readConfig, SETTINGS, settingsOf } from '../../src/config.ts';
+import { compose, exampleSettings, type Loose, read } from './static-files.ts';
+
+const services = (): [string, Loose][] => Object.entries(compose().services);
+const filled = () =>
+  Object.fromEntries(
+    Object.entries(exampleSettings()).map(([name, value]) => [name, value.replace('change-me', 'f'.repeat(32))]),
+  );
+
+/** Compose's own `${NAME}`, `${NAME:-default}` and `${NAME:?message}`. */
+function interpolate(text: string, env: Record<string, string>): string {
+  const inner = /\$\{(\w+)(?::([-?])([^${}]*))?\}/;
+  let result = text;
+  for (let match = inner.exec(result); match; match = inner.exec(result)) {
+    const [whole, name = '', kind, rest = ''] = match;
+    const value = env[name] || (kind === '-' ? rest : '');
+    if (kind === '?' && value === '') throw new Error(`${name} ${rest}`);
+    result = result.replace(whole, () => value);
+  }
+  return result;
+}
+
+function environmentOf(service: string): Record<string, string> {
+  const env = compose().services[service].environment as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, interpolate(String(value), filled())]));
+}
+
+describe('docker-compose.prod.yml', () => {
+  it('has a value for every variable in the example, and uses all but those it sets itself', () => {
+    const used = new Set([...read('docker-compose.prod.yml').matchAll(/\$\{(\w+)/g)].map((match) => match[1] ?? ''));
+    used.add(compose().secrets.alertmanager_webhook_url.environment);
+    const example = Object.keys(exampleSettings());
+    const fixed = ['NODE_ENV', 'HOST', 'INTERNAL_PORT', 'WORKER_PORT', 'RAGBASE_DATA_DIR'];
+    assert.deepEqual([...used].sort(), example.filter((name) => !fixed.includes(name)).sort());
+  });
+
+  it('pins every image to a version', () => {
+    for (const [name, service] of services()) {
+      if (service.build) continue;
+      assert.match(service.image, /:v?\d+\.\d+\.\d+(-[\w.]+)?$/, name);
+    }
+    assert.match(read('deploy/Dockerfile'), /^ARG NODE_IMAGE=node:\d+\.\d+\.\d+-\w+-slim$/m);
+  });
+
+  it('limits, restarts, logs and confines every service', () => {
+    for (const [name, service] of services()) {
+      const { limits } = service.deploy.resources;
+      assert.ok(limits.memory && limits.cpus && limits.pids, name);
+      assert.equal(service.restart, name === 'volume-owner' ? 'no' : 'unless-stopped', name);
+      assert.ok(service.logging.options['max-size'] && service.logging.options['max-file'], name);
+      assert.deepEqual(service.cap_drop, ['ALL'], name);
+      assert.deepEqual(service.security_opt, ['no-new-privileges:true'], name);
+    }
+  });
+
+  it('checks the health of every service whose image can', () => {
+    const own = (service: Loose) => Boolean(service.build || service.healthcheck);
+    const without = services().filter(([, service]) => !own(service));
+    assert.deepEqual(
+      without.map(([name]) => name),
+      ['volume-owner', 'otel-collector'],
+    );
+  });
+
+  it('publishes the API, and on loopback Grafana and Jaeger', () => {
+    const published = services().flatMap(([, service]) => service.ports ?? []);
+    assert.equal(published.length, 3);
+    assert.deepEqual(
+      published.filter((port) => !port.startsWith('127.0.0.1:')),
+      compose().services.backend.ports,
+    );
+    assert.equal(compose().services.backend.ports.length, 1);
+  });
+
+  it('gives the ai-worker neither a way out nor one to the database', () => {
+    const { services: all, networks } = compose();
+    assert.deepEqual(all['ai-worker'].networks, ['internal']);
+    assert.equal(networks.internal.internal, true);
+    assert.deepEqual(all.postgres.networks, ['database']);
+    assert.equal(networks.database.internal, true);
+  });
+
+  it('gives both processes settings that they accept', () => {
+    const backend: Config<'backend'> = readConfig('backend', environmentOf('backend'));
+    const worker: Config<'worker'> = readConfig('worker', environmentOf('ai-worker'));
+    assert.deepEqual([backend.HOST, worker.HOST], ['0.0.0.0', '0.0.0.0']);
+    assert.equal(backend.INTERNAL_TOKEN, worker.INTERNAL_TOKEN);
+    assert.equal(new URL(worker.CALLBACK_URL).port, String(backend.INTERNAL_PORT));
+    assert.equal(compose().services.backend.environment.PORT, 3000);
+  });
+
+  it('gives each process the settings that are its own, and no other', () => {
+    for (const [service, role] of [
+      ['backend', 'backend'],
+      ['ai-worker', 'worker'],
+    ] as const) {
+      const given = Object.keys(environmentOf(service)).filter((name) => !name.startsWith('OTEL_'));
+      assert.deepEqual(given.sort(), settingsOf(role).sort(), service);
+    }
+  });
+});
+
+describe('.env.production.example', () => {
+  it('names every setting, in the order of the schema, and then those of the compose file', () => {
+    const names = Object.keys(exampleSettings());
+    assert.deepEqual(names.slice(0, Object.keys(SETTINGS).length), Object.keys(SETTINGS));
+    assert.ok(names.slice(Object.keys(SETTINGS).length).every((name) => !name.startsWith('OTEL_')));
+  });
+
+  it('has the defaults of the schema where it shows a value', () => {
+    for (const [name, schema] of Object.entries(SETTINGS)) {
+      const shown = exampleSettings()[name];
+      if (!shown || shown.includes('change-me') || name === 'NODE_ENV') continue;
+      assert.deepEqual(schema.parse(shown), schema.parse(undefined), name);
+    }
+  });
+
+  it('is refused in production while it holds placeholders', () => {
+    const required = { DATABASE_URL: 'postgres://a:b@c/d', REDIS_URL: 'redis://c' };
+    assert.throws(
+      () => readConfig('backend', { ...exampleSettings(), ...required }),
+      (error) => error instanceof ConfigError && /API_KEY.*\n.*INTERNAL_TOKEN/.test(error.message),
+    );
+  });
+});
+
+describe('.dockerignore', () => {
+  it('lets in what the Dockerfile copies, by name', () => {
+    const lines = read('.dockerignore').split('\n');
+    const copied = [...read('deploy/Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap((match) =>
+      (match[1] ?? '').split(' '),
+    );
+    assert.equal(
+      lines.find((line) => line && !line.startsWith('#')),
+      '*',
+    );
+    for (const path of copied) {
+      const isIn = lines.some(
+        (line) => line.startsWith('!') && (path === line.slice(1) || path.startsWith(`${line.slice(1)}/`)),
+      );
+      assert.ok(isIn, path);
+    }
+    assert.ok(lines.includes('**/.env*'));
+  });
+});
