@@ -26,13 +26,13 @@ export function scopeParameters({ collection, filter }: Scope): [string | null, 
 }
 
 /**
- * A filter as one jsonpath predicate, which a GIN index can answer: `$."year"[*] == 2024 && …`. In the
- * lax mode, `[*]` takes a scalar as an array of one. JSON's way to write strings is jsonpath's as well.
+ * A filter as one jsonpath predicate, which a GIN index can answer: `$."year" == 2024 && …`. In
+ * jsonpath's lax mode an array is compared by its elements. It writes strings as JSON does.
  */
 function metadataPath(filter: NonNullable<Scope['filter']>): string {
   return Object.entries(filter)
     .map(([key, values]) => {
-      const at = `$.${JSON.stringify(key)}[*]`;
+      const at = `$.${JSON.stringify(key)}`;
       return `(${[values]
         .flat()
         .map((value) => `${at} == ${JSON.stringify(value)}`)
