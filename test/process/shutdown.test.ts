@@ -69,6 +69,8 @@ describe('a shutdown that hangs', function suite() {
     process.kill(database, 'SIGSTOP');
     try {
       const search = service.call('/api/v1/stats').catch(() => undefined);
+      // Its probe hangs as well: so the request is in flight by now.
+      await until(async () => (await service.call('/ready')).status === 503, 30_000);
       process.kill(pidOf('backend'), 'SIGTERM');
       const ended = () => service.lines.find((line) => line.startsWith('ragbase backend: ended by itself'));
       await until(ended, 30_000);
