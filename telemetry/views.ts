@@ -6,7 +6,6 @@ import { AggregationType, createDenyListAttributesProcessor, type ViewOptions } 
  * @see https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#metric-metadata-1
  */
 const NAMES: Record<string, string> = {
-  'http.server.request.duration': 'http_server_request_duration_seconds',
   'http.client.request.duration': 'http_client_request_duration_seconds',
   'db.client.operation.duration': 'db_client_operation_duration_seconds',
   'nodejs.eventloop.utilization': 'nodejs_eventloop_utilization_ratio',
@@ -39,6 +38,8 @@ export function views(): ViewOptions[] {
   }));
   return [
     ...renamed,
+    // Ours, so there is nothing to take away: a filter would copy the attributes of every request.
+    { instrumentName: 'http.server.request.duration', name: 'http_server_request_duration_seconds' },
     // The pool tells of itself, by a better name (`src/platform/postgres-gauges.ts`).
     { instrumentName: 'db.client.connection.*', aggregation: { type: AggregationType.DROP } },
   ];

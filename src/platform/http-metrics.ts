@@ -21,6 +21,8 @@ export interface Outcome {
   errorType: string | undefined;
   scheme: string;
   protocolVersion: string;
+  /** Of the body where its length is known, else all that went to the socket. */
+  bytes: number;
 }
 
 /** Both sets of HTTP series: our own, and those of the stable conventions. */

@@ -1,7 +1,6 @@
 import {
   type Context,
   context,
-  isSpanContextValid,
   propagation,
   ROOT_CONTEXT,
   type Span,
@@ -21,7 +20,7 @@ import {
   ATTR_URL_SCHEME,
 } from './http-attributes.ts';
 import { createHttpMetrics, type Outcome } from './http-metrics.ts';
-import { type LogFields, type Logger, restoreLogFields, withLogFields } from './logger.ts';
+import { type LogFields, type Logger, traceFields, withLogFields } from './logger.ts';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']);
 const OTHER = '_OTHER';
@@ -36,73 +35,92 @@ const OTHER = '_OTHER';
 export function httpTelemetry(options: { logger: Logger; untraced: (path: string) => boolean }): RequestHandler {
   const tracer = trace.getTracer('ragbase.http');
   const series = createHttpMetrics();
-
-  function startSpan(request: Request, method: string): { span: Span; active: Context } {
-    const parent = propagation.extract(ROOT_CONTEXT, request.headers);
-    const name = method === OTHER ? 'HTTP' : method;
-    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes: knownAtStart(request, method) }, parent);
-    return { span, active: trace.setSpan(parent, span) };
-  }
-
+  const parentOf = createParentReader();
   return function observeRequest(request, response, next) {
-    const started = performance.now();
-    const method = METHODS.has(request.method) ? request.method : OTHER;
-    const { socket } = request;
-    const writtenBefore = socket.bytesWritten;
-    const outcome = () => outcomeOf(request, response, { method, durationMs: performance.now() - started });
+    const arrived = arrivalOf(request);
     if (options.untraced(request.path)) {
-      response.once('close', () => series.record(outcome()));
-      return context.with(ROOT_CONTEXT, () => next());
+      response.once('close', () => series.record(outcomeOf(arrived, request, response)));
+      return context.with(ROOT_CONTEXT, next);
     }
-    const { span, active } = startSpan(request, method);
-    const spanContext = span.spanContext();
-    if (isSpanContextValid(spanContext)) response.setHeader('X-Trace-Id', spanContext.traceId);
-    context.with(active, () =>
-      withLogFields({ requestId: response.locals['requestId'] }, (fields) => {
-        response.once('close', () => {
-          const ended = outcome();
-          series.record(ended);
-          if (span.isRecording()) describe(span, ended);
-          span.end();
-          context.with(active, () =>
-            logAccess(
-              options.logger,
-              { ...ended, bytes: bytesOf(response, socket.bytesWritten - writtenBefore) },
-              response,
-              fields,
-            ),
-          );
-        });
-        next();
-      }),
+    const parent = parentOf(request);
+    const name = nameOf(arrived.method);
+    const attributes = knownAtStart(arrived, request);
+    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
+    const ids = traceFields(span.spanContext());
+    if (ids.trace_id !== undefined) response.setHeader('X-Trace-Id', ids.trace_id);
+    const observe = (fields: LogFields) => {
+      // Not `once`, which wraps the listener for each request: a response closes once.
+      response.on('close', () => {
+        const outcome = outcomeOf(arrived, request, response);
+        series.record(outcome);
+        if (span.isRecording()) describe(span, outcome);
+        span.end();
+        options.logger.info('request', accessLine(outcome, response, { trace_id: undefined, ...ids, ...fields }));
+      });
+      next();
+    };
+    context.with(
+      trace.setSpan(parent, span),
+      withLogFields,
+      undefined,
+      { requestId: response.locals['requestId'] },
+      observe,
     );
   };
 }
 
+/** The caller's context; most requests have none, and looking for it in their headers is not free. */
+function createParentReader(): (request: Request) => Context {
+  const fields = propagation.fields();
+  return ({ headers }) =>
+    fields.some((field) => headers[field] !== undefined) ? propagation.extract(ROOT_CONTEXT, headers) : ROOT_CONTEXT;
+}
+
+/** What of a request is known before it is handled, and is asked for once. */
+interface Arrival {
+  started: number;
+  /** A known method, or `_OTHER`. */
+  method: string;
+  scheme: string;
+  /** What the connection has sent before. */
+  bytesWritten: number;
+}
+
+const arrivalOf = (request: Request): Arrival => ({
+  started: performance.now(),
+  method: METHODS.has(request.method) ? request.method : OTHER,
+  scheme: request.protocol,
+  bytesWritten: request.socket.bytesWritten,
+});
+
+const nameOf = (method: string): string => (method === OTHER ? 'HTTP' : method);
+
 /** What a sampler may look at; the raw path is not ours to publish. */
-function knownAtStart(request: Request, method: string): Record<string, string> {
+function knownAtStart({ method, scheme }: Arrival, request: Request): Record<string, string> {
   const attributes: Record<string, string> = {
     [ATTR_HTTP_REQUEST_METHOD]: method,
-    [ATTR_URL_SCHEME]: request.protocol,
+    [ATTR_URL_SCHEME]: scheme,
     [ATTR_NETWORK_PROTOCOL_VERSION]: request.httpVersion,
   };
   if (method === OTHER) attributes[ATTR_HTTP_REQUEST_METHOD_ORIGINAL] = request.method;
   return attributes;
 }
 
-function outcomeOf(request: Request, response: Response, seen: { method: string; durationMs: number }): Outcome {
+function outcomeOf(arrived: Arrival, request: Request, response: Response): Outcome {
   // 499, as nginx has it: the client left before there was an answer.
   const status = response.headersSent ? response.statusCode : 499;
   const isFailed = status >= 500 || !response.writableFinished;
   const path: unknown = request.route?.path;
+  const length = response.getHeader('content-length');
   return {
-    method: seen.method,
-    durationMs: seen.durationMs,
+    method: arrived.method,
+    durationMs: performance.now() - arrived.started,
     route: typeof path === 'string' ? path : undefined,
     status,
     errorType: isFailed ? (response.locals['errorType'] ?? (status >= 500 ? String(status) : undefined)) : undefined,
-    scheme: request.protocol,
+    scheme: arrived.scheme,
     protocolVersion: request.httpVersion,
+    bytes: length === undefined ? request.socket.bytesWritten - arrived.bytesWritten : Number(length),
   };
 }
 
@@ -111,7 +129,7 @@ function describe(span: Span, { method, route, status, errorType }: Outcome): vo
   // Scrubbed, as the conventions ask where a path may hold what is not ours to publish.
   span.setAttribute(ATTR_URL_PATH, route ?? 'unmatched');
   if (route !== undefined) {
-    span.updateName(`${method === OTHER ? 'HTTP' : method} ${route}`);
+    span.updateName(`${nameOf(method)} ${route}`);
     span.setAttribute(ATTR_HTTP_ROUTE, route);
   }
   if (errorType !== undefined) {
@@ -120,22 +138,14 @@ function describe(span: Span, { method, route, status, errorType }: Outcome): vo
   }
 }
 
-/** Of the body where its length is known, else all that went to the socket. */
-function bytesOf(response: Response, written: number): number {
-  const length = response.getHeader('content-length');
-  return length === undefined ? written : Number(length);
-}
-
-function logAccess(logger: Logger, outcome: Outcome & { bytes: number }, response: Response, fields: LogFields): void {
-  restoreLogFields(fields, () =>
-    logger.info('request', {
-      requestId: response.locals['requestId'],
-      method: outcome.method,
-      route: outcome.route ?? 'unmatched',
-      status: outcome.status,
-      durationMs: Math.round(outcome.durationMs * 10) / 10,
-      bytes: outcome.bytes,
-      key: response.locals['keyFingerprint'],
-    }),
-  );
+function accessLine(outcome: Outcome, response: Response, fields: LogFields): LogFields {
+  return {
+    ...fields,
+    method: outcome.method,
+    route: outcome.route ?? 'unmatched',
+    status: outcome.status,
+    durationMs: Math.round(outcome.durationMs * 10) / 10,
+    bytes: outcome.bytes,
+    key: response.locals['keyFingerprint'],
+  };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { styleText } from 'node:util';
 import { isSpanContextValid, trace } from '@opentelemetry/api';
 import winston from 'winston';
+import { type BufferedOutput, bufferedOutput } from './buffered-output.ts';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
@@ -27,7 +28,7 @@ const fieldsOfContext = new AsyncLocalStorage<LogFields>();
 
 /**
  * Runs `work`; every line that is logged meanwhile, however deep, carries the fields too.
- * @param work is given all fields of the context, to be carried on by `restoreLogFields`.
+ * @param work is given all fields of the context, for a line that is logged when the context is gone.
  */
 export function withLogFields<T>(fields: LogFields, work: (all: LogFields) => T): T {
   const all = { ...fieldsOfContext.getStore(), ...fields };
@@ -40,51 +41,52 @@ export function addLogFields(fields: LogFields): void {
   if (all) Object.assign(all, fields);
 }
 
-/** Runs `work` with the fields of another context, where an event has lost them. */
-export function restoreLogFields<T>(all: LogFields, work: () => T): T {
-  return fieldsOfContext.run(all, work);
-}
-
 /** Opens the process's logger, on standard output. */
 export function openLogger(options: LoggerOptions): Logger {
-  const { service, version } = options;
-  return winston.createLogger({
+  const output = bufferedOutput(process.stdout);
+  const logger = winston.createLogger({
     level: options.level,
     format: winston.format((info) => {
-      const record = toRecord(info, { service, version });
+      const record = toRecord(info, options);
       info[LOG_RECORD as unknown as string] = record;
       info[Symbol.for('message') as unknown as string] =
         options.format === 'json' ? JSON.stringify(record) : pretty(record);
       return info;
     })(),
-    transports: [new winston.transports.Console({ forceConsole: false })],
+    transports: [output.transport],
   });
+  outputs.set(logger, output);
+  return logger;
 }
+
+const outputs = new WeakMap<Logger, BufferedOutput>();
 
 /** Writes out what is pending. `process.exit` alone would lose it on a slow pipe. */
 export async function closeLogger(logger: Logger): Promise<void> {
   const finished = once(logger, 'finish');
   logger.end();
   await finished;
-  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+  await outputs.get(logger)?.flush();
 }
 
 type LogRecord = { timestamp: string; level: string; message: string } & Record<string, unknown>;
 
-function toRecord(info: winston.Logform.TransformableInfo, fixed: { service: string; version: string }): LogRecord {
-  const span = trace.getActiveSpan()?.spanContext();
-  const isTraced = span !== undefined && isSpanContextValid(span);
-  const { level, message, error, ...fields } = info;
-  return {
-    timestamp: new Date().toISOString(),
-    level,
-    message: String(message),
-    ...fixed,
-    ...(isTraced && { trace_id: span.traceId, span_id: span.spanId }),
-    ...fieldsOfContext.getStore(),
-    ...fields,
-    ...(error instanceof Error && { error: describeError(error) }),
-  };
+function toRecord(info: winston.Logform.TransformableInfo, { service, version }: LoggerOptions): LogRecord {
+  const { level, message, error } = info;
+  const record: LogRecord = { timestamp: new Date().toISOString(), level, message: String(message), service, version };
+  // A line that says which trace it belongs to says all of it: it may be logged in another's context.
+  if (!('trace_id' in info)) Object.assign(record, traceFields(), fieldsOfContext.getStore());
+  // Not by spreading: that copies what winston hides under symbols, and costs as much as writing the line.
+  for (const name in info) if (!OWN_FIELDS.has(name)) record[name] = info[name];
+  if (error instanceof Error) record['error'] = describeError(error);
+  return record;
+}
+
+const OWN_FIELDS: ReadonlySet<string> = new Set(['level', 'message']);
+
+/** What a line carries of the active trace, if there is one. */
+export function traceFields(span = trace.getActiveSpan()?.spanContext()): { trace_id?: string; span_id?: string } {
+  return span !== undefined && isSpanContextValid(span) ? { trace_id: span.traceId, span_id: span.spanId } : {};
 }
 
 /** Class, code and stack; causes by class and code only. A driver's message may quote what it was sent. */

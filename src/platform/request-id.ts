@@ -5,10 +5,10 @@ import type { RequestHandler } from 'express';
 export function requestId(options: { limit: number }): RequestHandler {
   const safe = new RegExp(`^[A-Za-z0-9._-]{1,${options.limit}}$`);
   return function assignRequestId(request, response, next) {
-    const given = request.get('x-request-id');
-    const id = given !== undefined && safe.test(given) ? given : randomUUID();
+    const given = request.headers['x-request-id'];
+    const id = typeof given === 'string' && safe.test(given) ? given : randomUUID();
     response.locals['requestId'] = id;
-    response.set('X-Request-Id', id);
+    response.setHeader('X-Request-Id', id);
     next();
   };
 }
