@@ -47,21 +47,25 @@ export const tooLarge = (maxBytes: number): DomainError =>
     `The document is larger than ${Math.floor((maxBytes / 1024 / 1024) * 10) / 10} MB, the limit here.`,
   );
 
+/**
+ * Fills one buffer over and over, so that an upload leaves no garbage of its size behind: what was
+ * yielded is good until the next.
+ */
 async function* inParts(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let pending: Uint8Array[] = [];
+  const part = Buffer.allocUnsafeSlow(PART_BYTES);
   let size = 0;
   for await (const piece of source) {
-    pending.push(piece);
-    size += piece.length;
-    if (size < PART_BYTES) continue;
-    const whole = Buffer.concat(pending);
-    let at = 0;
-    for (; whole.length - at >= PART_BYTES; at += PART_BYTES) yield whole.subarray(at, at + PART_BYTES);
-    // A copy: a subarray would keep the whole piece in memory.
-    pending = at < whole.length ? [Buffer.from(whole.subarray(at))] : [];
-    size = whole.length - at;
+    for (let at = 0; at < piece.length; ) {
+      const taken = piece.subarray(at, at + PART_BYTES - size);
+      part.set(taken, size);
+      at += taken.length;
+      size += taken.length;
+      if (size < PART_BYTES) continue;
+      yield part;
+      size = 0;
+    }
   }
-  if (size > 0) yield Buffer.concat(pending);
+  if (size > 0) yield part.subarray(0, size);
 }
 
 /** The original bytes, a part at a time. */
