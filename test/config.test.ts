@@ -74,6 +74,31 @@ describe('config', () => {
     assert.match(faultsOf({ ...backend, EMBEDDING_PROVIDER: 'openai' }), /EMBEDDING_BASE_URL.*\n.*EMBEDDING_MODEL/);
   });
 
+  it('takes proxies by number or by address, and never all addresses', () => {
+    const trust = (TRUST_PROXY: string) => readConfig('backend', { ...backend, TRUST_PROXY }).TRUST_PROXY;
+    assert.deepEqual(['', 'false', '2'].map(trust), [false, false, 2]);
+    for (const text of ['loopback', '10.0.0.0/8, 2001:db8::/32', '::1']) assert.equal(trust(text), text);
+    for (const TRUST_PROXY of ['true', '0.0.0.0/0', '::/0', '10.0.0.0/33', 'proxy.local', '-1', '10.0.0.0/8,'])
+      assert.match(faultsOf({ ...backend, TRUST_PROXY }), /TRUST_PROXY/, TRUST_PROXY);
+  });
+
+  it('takes origins as browsers send them', () => {
+    const allow = (CORS_ORIGIN: string) => readConfig('backend', { ...backend, CORS_ORIGIN }).CORS_ORIGIN;
+    assert.deepEqual(allow('https://a.example, http://localhost:8080'), ['https://a.example', 'http://localhost:8080']);
+    assert.deepEqual(allow('*'), ['*']);
+    for (const CORS_ORIGIN of ['https://a.example/', 'a.example', '*,https://a.example', 'null', 'file:///x'])
+      assert.match(faultsOf({ ...backend, CORS_ORIGIN }), /CORS_ORIGIN/, CORS_ORIGIN);
+  });
+
+  it('refuses keys that no header can carry', () => {
+    for (const API_KEY of [',', 'two words', 'schlüssel']) assert.match(faultsOf({ ...backend, API_KEY }), /API_KEY/);
+  });
+
+  it('refuses durations that no timer can wait', () => {
+    for (const RATE_LIMIT_WINDOW of ['10ms', '30 days', '1e99'])
+      assert.match(faultsOf({ ...backend, RATE_LIMIT_WINDOW }), /RATE_LIMIT_WINDOW/, RATE_LIMIT_WINDOW);
+  });
+
   it('refuses placeholders and short secrets in production alone', () => {
     assert.equal(faultsOf({ ...backend, API_KEY: 'change-me' }), '');
     const message = faultsOf({ ...backend, NODE_ENV: 'production', API_KEY: 'change-me' });
