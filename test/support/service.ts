@@ -18,6 +18,7 @@ export interface ShownDocument {
   duplicate?: true;
   error?: { code: string; message: string };
   traceId: string;
+  updatedAt: string;
 }
 
 /** The whole service, as `npm start` runs it, in a folder of its own. */
