@@ -14,9 +14,10 @@ export const searchBody = z
   .strictObject({
     query: z
       .string()
+      // Before it is trimmed: what the schema's maxLength refuses must be refused.
+      .max(4096, 'must be at most 4096 characters')
       .trim()
       .min(1, 'must not be empty')
-      .max(4096, 'must be at most 4096 characters')
       .refine(storable, UNSTORABLE)
       .meta({ description: 'A question or some words', example: 'how are tides measured?' }),
     limit: z.int().min(1).max(100).default(10).meta({ description: 'Results at most', example: 5 }),

@@ -130,6 +130,7 @@ describe('POST /api/v1/search', function () {
       [{}, 'body.query'],
       [{ query: '  ' }, 'body.query'],
       [{ query: 'x'.repeat(4097) }, 'body.query'],
+      [{ query: ` ${'x'.repeat(4096)}` }, 'body.query'],
       [{ query: 'a\0b' }, 'body.query'],
       [{ query: 'tide', limit: 0 }, 'body.limit'],
       [{ query: 'tide', limit: 101 }, 'body.limit'],
