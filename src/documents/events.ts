@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import type pg from 'pg';
+import { countStreamedBytes } from '../platform/http-telemetry.ts';
 import type { Logger } from '../platform/logger.ts';
 import { type DocumentRow, presentDocument } from './document.ts';
 
@@ -64,6 +65,7 @@ export function streamEvents(
   row: DocumentRow,
   options: { watcher: DocumentWatcher; signal: AbortSignal },
 ): void {
+  countStreamedBytes(response);
   response.writeHead(200, {
     'Content-Type': 'text/event-stream',
     'Cache-Control': 'no-store',

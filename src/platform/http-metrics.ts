@@ -1,4 +1,4 @@
-import { type Attributes, metrics } from '@opentelemetry/api';
+import { type Attributes, metrics, type ObservableCounter } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_HTTP_REQUEST_METHOD,
@@ -21,14 +21,16 @@ export interface Outcome {
   errorType: string | undefined;
   scheme: string;
   protocolVersion: string;
-  /** Of the body where its length is known, else all that went to the socket. */
+  /** Of the body where its length is known; of a stream, all that went to the socket since it was begun. */
   bytes: number;
 }
 
 /** Both sets of HTTP series: our own, and those of the stable conventions. */
 export function createHttpMetrics(): { record(outcome: Outcome): void } {
   const meter = metrics.getMeter('ragbase.http');
-  const requests = meter.createCounter('http_requests_total', { description: 'HTTP requests answered' });
+  const count = createTally(
+    meter.createObservableCounter('http_requests_total', { description: 'HTTP requests answered' }),
+  );
   const duration = meter.createHistogram('http_request_duration_seconds', {
     description: 'Time from the first byte of a request to the last of its answer',
     unit: 's',
@@ -43,21 +45,41 @@ export function createHttpMetrics(): { record(outcome: Outcome): void } {
     record(outcome) {
       const seconds = outcome.durationMs / 1000;
       const labels = { method: outcome.method, path: outcome.route ?? 'unmatched', status: String(outcome.status) };
-      requests.add(1, labels);
+      count(labels);
       duration.record(seconds, labels);
       standard.record(seconds, standardAttributes(outcome));
     },
   };
 }
 
-function standardAttributes({ method, route, status, errorType, scheme, protocolVersion }: Outcome): Attributes {
-  const attributes: Attributes = {
-    [ATTR_HTTP_REQUEST_METHOD]: method,
-    [ATTR_HTTP_RESPONSE_STATUS_CODE]: status,
-    [ATTR_URL_SCHEME]: scheme,
-    [ATTR_NETWORK_PROTOCOL_VERSION]: protocolVersion,
+interface Labels extends Attributes {
+  method: string;
+  path: string;
+  status: string;
+}
+
+/** Counts by labels, and is read at a scrape: the SDK's own counter serialises its attributes at each addition. */
+function createTally(counter: ObservableCounter): (labels: Labels) => void {
+  const tallies = new Map<string, { labels: Labels; requests: number }>();
+  counter.addCallback((result) => {
+    for (const { labels, requests } of tallies.values()) result.observe(requests, labels);
+  });
+  return function count(labels) {
+    const key = `${labels.status} ${labels.method} ${labels.path}`;
+    const tally = tallies.get(key);
+    if (tally) tally.requests += 1;
+    else tallies.set(key, { labels, requests: 1 });
   };
-  if (route !== undefined) attributes[ATTR_HTTP_ROUTE] = route;
+}
+
+function standardAttributes({ method, route, status, errorType, scheme, protocolVersion }: Outcome): Attributes {
+  const attributes: Attributes = {};
+  // In the order of their names, into which the SDK sorts them each time.
   if (errorType !== undefined) attributes[ATTR_ERROR_TYPE] = errorType;
+  attributes[ATTR_HTTP_REQUEST_METHOD] = method;
+  attributes[ATTR_HTTP_RESPONSE_STATUS_CODE] = status;
+  if (route !== undefined) attributes[ATTR_HTTP_ROUTE] = route;
+  attributes[ATTR_NETWORK_PROTOCOL_VERSION] = protocolVersion;
+  attributes[ATTR_URL_SCHEME] = scheme;
   return attributes;
 }

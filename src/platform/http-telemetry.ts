@@ -20,7 +20,7 @@ import {
   ATTR_URL_SCHEME,
 } from './http-attributes.ts';
 import { createHttpMetrics, type Outcome } from './http-metrics.ts';
-import { type LogFields, type Logger, traceFields, withLogFields } from './logger.ts';
+import { type LogFields, type Logger, traceFields, type WholeLine, withLogFields } from './logger.ts';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']);
 const OTHER = '_OTHER';
@@ -55,7 +55,7 @@ export function httpTelemetry(options: { logger: Logger; untraced: (path: string
         series.record(outcome);
         if (span.isRecording()) describe(span, outcome);
         span.end();
-        options.logger.info('request', accessLine(outcome, response, { trace_id: undefined, ...ids, ...fields }));
+        options.logger.log(accessLine(outcome, response, { ...ids, ...fields }));
       });
       next();
     };
@@ -82,15 +82,12 @@ interface Arrival {
   /** A known method, or `_OTHER`. */
   method: string;
   scheme: string;
-  /** What the connection has sent before. */
-  bytesWritten: number;
 }
 
 const arrivalOf = (request: Request): Arrival => ({
   started: performance.now(),
   method: METHODS.has(request.method) ? request.method : OTHER,
   scheme: request.protocol,
-  bytesWritten: request.socket.bytesWritten,
 });
 
 const nameOf = (method: string): string => (method === OTHER ? 'HTTP' : method);
@@ -120,8 +117,21 @@ function outcomeOf(arrived: Arrival, request: Request, response: Response): Outc
     errorType: isFailed ? (response.locals['errorType'] ?? (status >= 500 ? String(status) : undefined)) : undefined,
     scheme: arrived.scheme,
     protocolVersion: request.httpVersion,
-    bytes: length === undefined ? request.socket.bytesWritten - arrived.bytesWritten : Number(length),
+    bytes: length === undefined ? bytesStreamed(response) : Number(length),
   };
+}
+
+/**
+ * To be called before a body of unknown length is begun, so that the access log can tell its bytes.
+ * Not done for every request: the socket's counter costs more than the rest of what is noted of an arrival.
+ */
+export function countStreamedBytes(response: Response): void {
+  response.locals['bytesBefore'] = response.req.socket.bytesWritten;
+}
+
+function bytesStreamed({ locals, req }: Response): number {
+  const before: unknown = locals['bytesBefore'];
+  return typeof before === 'number' ? req.socket.bytesWritten - before : 0;
 }
 
 function describe(span: Span, { method, route, status, errorType }: Outcome): void {
@@ -138,8 +148,11 @@ function describe(span: Span, { method, route, status, errorType }: Outcome): vo
   }
 }
 
-function accessLine(outcome: Outcome, response: Response, fields: LogFields): LogFields {
+function accessLine(outcome: Outcome, response: Response, fields: LogFields): WholeLine {
   return {
+    timestamp: new Date().toISOString(),
+    level: 'info',
+    message: 'request',
     ...fields,
     method: outcome.method,
     route: outcome.route ?? 'unmatched',

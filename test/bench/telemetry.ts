@@ -30,6 +30,7 @@ const VARIANTS: readonly Variant[] = [
   { name: 'ours, 10 % traced', program: 'ours.ts', before: join(ROOT, 'telemetry/register.ts'), sampled: 0.1 },
   { name: 'everything on, 10 % traced', program: 'bare.ts', before: EVERYTHING_ON, sampled: 0.1 },
   { name: 'everything on, as it comes', program: 'bare.ts', before: EVERYTHING_ON, sampled: 1 },
+  { name: '… and an access log', program: 'access-log.ts', before: EVERYTHING_ON, sampled: 1 },
   { name: 'Fastify + pino + prom-client', program: 'fastify.ts', sampled: 0 },
 ];
 

@@ -12,7 +12,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace';
 import express from 'express';
-import { httpTelemetry } from '../../src/platform/http-telemetry.ts';
+import { countStreamedBytes, httpTelemetry } from '../../src/platform/http-telemetry.ts';
 import { requestId } from '../../src/platform/request-id.ts';
 import { type LogLine, memoryLogger } from '../support/memory-logger.ts';
 import { until } from '../support/until.ts';
@@ -47,6 +47,7 @@ describe('HTTP telemetry', () => {
     app.use(httpTelemetry({ logger, untraced: () => false }));
     app.all('/things/:id', (_request, response) => void response.json({}));
     app.get('/streams/:id', (_request, response) => {
+      countStreamedBytes(response);
       response.write('begun');
       response.once('close', () => undefined);
     });
@@ -103,8 +104,9 @@ describe('HTTP telemetry', () => {
   it('logs a line of the span, with method, route, status, duration and bytes', async () => {
     const span = await ask('GET', '/things/7');
     await until(() => lines.length === 1);
-    const [{ durationMs, ...line } = lines[0] as LogLine] = lines;
+    const [{ durationMs, timestamp, ...line } = lines[0] as LogLine] = lines;
     assert.ok(Number(durationMs) >= 0);
+    assert.ok(Date.now() - Date.parse(String(timestamp)) < 60_000);
     assert.deepEqual(line, {
       level: 'info',
       message: 'request',

@@ -60,6 +60,23 @@ describe('logger', function () {
     assert.deepEqual(more, []);
   });
 
+  it('writes a line that has its time as it stands, without the fields of a context', async () => {
+    const { lines } = await linesOf(`
+      const line = { timestamp: '2026-01-01T00:00:00.000Z', level: 'info', message: 'request', status: 200 };
+      withLogFields({ requestId: 'r1' }, () => logger.log(line));
+      await closeLogger(logger);`);
+    assert.deepEqual(parsed(lines), [
+      {
+        timestamp: '2026-01-01T00:00:00.000Z',
+        level: 'info',
+        message: 'request',
+        status: 200,
+        service: 'test',
+        version: '1.2.3',
+      },
+    ]);
+  });
+
   it('tells of an error by class, code and stack; never by words that may quote something', async () => {
     const { lines } = await linesOf(`
       const error = Object.assign(new TypeError('quoted text'), { code: 'E_ODD', detail: 'quoted text' });

@@ -1,7 +1,7 @@
 /** Starts OpenTelemetry with all that auto-instrumentations-node has, as its own documentation does. */
 import { register } from 'import-in-the-middle/register-hooks.mjs';
 
-register({ include: ['express', 'router', 'http', 'https', 'node:http', 'node:https', 'net', 'dns', 'fs'] });
+register({ include: ['express', 'router', 'http', 'https', 'node:http', 'node:https', 'net', 'dns', 'fs', 'winston'] });
 
 const { getNodeAutoInstrumentations } = await import('@opentelemetry/auto-instrumentations-node');
 const { PrometheusExporter } = await import('@opentelemetry/exporter-prometheus');
