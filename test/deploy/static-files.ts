@@ -51,3 +51,17 @@ export function seriesOf(expr: string): string[] {
   const words = bare.match(/[a-zA-Z_:][\w:]*(?!\s*\(|[\w:])/g) ?? [];
   return [...new Set(words.filter((word) => !NOT_METRICS.has(word)))];
 }
+
+/**
+ * What an expression expects of the labels of its series: that a value is there, or, where it looks
+ * for what should not happen, at least the label.
+ * @example `errors_total{lane="fast",status=~"5.."}` gives `errors_total{lane="fast"}` and `errors_total{status!=""}`
+ */
+export function labelsOf(expr: string): string[] {
+  const selectors = [...expr.matchAll(/([a-zA-Z_:][\w:]*)\{([^}]*)\}/g)];
+  return selectors.flatMap(([, name, matchers = '']) =>
+    [...matchers.matchAll(/(\w+)\s*(=~|!~|!=|=)\s*("[^"]*")/g)].map(([, label, operator, value]) =>
+      operator === '=' ? `${name}{${label}=${value}}` : `${name}{${label}!=""}`,
+    ),
+  );
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT } from '../../deploy/local/root.ts';
-import { dashboards, expressions, list, seriesOf } from '../deploy/static-files.ts';
+import { dashboards, expressions, labelsOf, list, seriesOf } from '../deploy/static-files.ts';
 import { hasPrometheus, openPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { type Service, type ShownDocument, startService } from '../support/service.ts';
 import { until } from '../support/until.ts';
@@ -78,11 +78,11 @@ describe('under a real Prometheus', function suite() {
     assert.deepEqual(empty, []);
   });
 
-  it('every series that a rule reads is there', async () => {
+  it('every series that a rule reads is there, with the labels that it asks for', async () => {
     const missing: string[] = [];
     for (const { where, expr } of expressions().filter(isOurs))
-      for (const name of seriesOf(filledIn(expr)))
-        if ((await prometheus.query(`{__name__="${name}"}`)).length === 0) missing.push(`${where}: ${name}`);
+      for (const selector of [...seriesOf(filledIn(expr)), ...labelsOf(filledIn(expr))])
+        if ((await prometheus.query(selector)).length === 0) missing.push(`${where}: ${selector}`);
     assert.deepEqual(missing, []);
   });
 });
