@@ -32,9 +32,8 @@ export async function storeResult(
   body: Readable,
   options: { dimensions: number; policy: AttemptPolicy },
 ): Promise<Completed | undefined> {
-  if (await alreadyCompleted(pool, id)) return undefined;
   const started = performance.now();
-  await pool.query('DELETE FROM chunks WHERE document_id = $1 AND attempt = $2', [id.documentId, id.attempt]);
+  if (!(await begin(pool, id))) return undefined;
   let batch: ResultChunk[] = [];
   let stored = 0;
   let end: ResultEnd | undefined;
@@ -55,9 +54,11 @@ export async function storeResult(
     if (batch.length === BATCH) await flush();
   }
   if (batch.length > 0) await flush();
-  if (end?.chunks !== stored) throw new DomainError('INVALID_REQUEST', 'The result is not whole.');
+  if (end?.chunks !== stored) throw notWhole();
   return makeVisible(pool, id, { ...end, storeMs: performance.now() - started });
 }
+
+const notWhole = () => new DomainError('INVALID_REQUEST', 'The result is not whole.');
 
 function parseLine(line: string): ResultChunk | ResultEnd {
   try {
@@ -69,6 +70,7 @@ function parseLine(line: string): ResultChunk | ResultEnd {
   }
 }
 
+/** Where two tries of one result overlap, a chunk may be there already: it is the same. */
 async function insertChunks(
   client: pg.PoolClient,
   id: AttemptId,
@@ -86,7 +88,8 @@ async function insertChunks(
        r."startOffset", r."endOffset", r.tokens, i.lexemes, i.length, r.embedding::vector
      FROM documents d, jsonb_to_recordset($3::jsonb) AS r(ordinal int, text text, headings jsonb, page int, "startOffset" int,
        "endOffset" int, tokens int, indexed text, embedding text), LATERAL (${INDEXED_LEXEMES('r.indexed')}) AS i
-     WHERE d.id = $1`,
+     WHERE d.id = $1
+     ON CONFLICT (document_id, attempt, ordinal) DO NOTHING`,
     [id.documentId, id.attempt, storableJson(records)],
   );
 }
@@ -105,12 +108,17 @@ function vectorOf(base64: string, dimensions: number): number[] {
   return Array.from({ length: dimensions }, (_, index) => bytes.readFloatLE(index * 4));
 }
 
-async function alreadyCompleted(pool: pg.Pool, id: AttemptId): Promise<boolean> {
-  const { rows } = await pool.query<DocumentRow>('SELECT * FROM documents WHERE id = $1', [id.documentId]);
-  const row = rows[0];
-  if (row?.status === 'processing' && row.last_attempt === id.attempt) return false;
-  if (row?.status === 'completed' && row.visible_attempt === id.attempt) return true;
-  throw await refusal(pool, id.documentId);
+/** Removes what an earlier try of the same result has left. False where that was stored to its end. */
+function begin(pool: pg.Pool, { documentId, attempt }: AttemptId): Promise<boolean> {
+  return transaction(pool, async (client) => {
+    // The lock parts it from an earlier try that is being made visible just now.
+    const { rows } = await client.query<DocumentRow>('SELECT * FROM documents WHERE id = $1 FOR UPDATE', [documentId]);
+    const row = rows[0];
+    if (row?.status === 'completed' && row.visible_attempt === attempt) return false;
+    if (row?.status !== 'processing' || row.last_attempt !== attempt) throw await refusal(client, documentId);
+    await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt = $2', [documentId, attempt]);
+    return true;
+  });
 }
 
 function makeVisible(pool: pg.Pool, id: AttemptId, timings: ResultEnd & { storeMs: number }): Promise<Completed> {
@@ -122,6 +130,12 @@ function makeVisible(pool: pg.Pool, id: AttemptId, timings: ResultEnd & { storeM
     );
     const row = rows[0];
     if (!row) throw await refusal(client, documentId);
+    // A repetition that began meanwhile has removed what this one had stored.
+    const stored = await client.query<{ count: string }>(
+      'SELECT count(*) FROM chunks WHERE document_id = $1 AND attempt = $2',
+      [documentId, attempt],
+    );
+    if (Number(stored.rows[0]?.count) !== timings.chunks) throw notWhole();
     if (row.visible_attempt !== null) await removeFromCorpus(client, { documentId, attempt: row.visible_attempt });
     await addToCorpus(client, { documentId, attempt });
     await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt <> $2', [documentId, attempt]);

@@ -135,4 +135,13 @@ describe('attempts', () => {
     assert.equal((await claim(id, 2)).attempt, 2);
     assert.deepEqual(await requeueDocuments(database.pool, { id }), []);
   });
+
+  it('goes on undisturbed when the document is to be processed again meanwhile', async () => {
+    const { id } = await given();
+    await claim(id);
+    const before = await mustFind(database.pool, id);
+    assert.deepEqual(await requeueDocuments(database.pool, { id }), []);
+    assert.deepEqual(await mustFind(database.pool, id), before);
+    await recordProgress(database.pool, { documentId: id, attempt: 1 }, { stage: 'embed', percent: 50 }, policy);
+  });
 });

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
-import { claimAttempt } from '../../src/documents/attempts.ts';
+import { claimAttempt, failAttempt, reapExpired, releaseAttempt } from '../../src/documents/attempts.ts';
 import { storeResult } from '../../src/documents/results.ts';
 import { deleteDocument, listChunks, requeueDocuments } from '../../src/documents/store.ts';
 import type { DomainError } from '../../src/platform/errors.ts';
+import { transaction } from '../../src/platform/postgres.ts';
 import { givenDocument, mustFind, policy, resultOf } from '../support/documents.ts';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts';
+import { until } from '../support/until.ts';
 
 const dimensions = 4;
 const withCode = (code: string) => (error: DomainError) => error.code === code;
@@ -28,12 +30,28 @@ describe('results', () => {
     const row = await mustFind(database.pool, id);
     return (await listChunks(database.pool, row, { after: -1, limit: 1000 })).map((chunk) => chunk.text);
   };
-  const rowsOf = async (id: string) =>
-    Number((await database.pool.query('SELECT count(*) FROM chunks WHERE document_id = $1', [id])).rows[0].count);
+  const rowsOf = async (id: string, table = 'chunks') =>
+    Number((await database.pool.query(`SELECT count(*) FROM ${table} WHERE document_id = $1`, [id])).rows[0].count);
+  /** Some batches. */
+  const many = Array.from({ length: 70 }, (_, index) => `chunk ${index}`);
+  /** A result of `many` that stands still after some lines until it may go on. */
+  function held(after: number): { body: Readable; goOn: () => void } {
+    const gate = Promise.withResolvers<void>();
+    const body = Readable.from(
+      (async function* () {
+        let sent = 0;
+        for await (const line of resultOf(many, { dimensions })) {
+          if (sent === after) await gate.promise;
+          sent += 1;
+          yield line;
+        }
+      })(),
+    );
+    return { body, goOn: gate.resolve };
+  }
 
   it('makes a document searchable', async () => {
     const id = await claimed();
-    const many = Array.from({ length: 70 }, (_, index) => `chunk ${index}`);
     const completed = await store(id, resultOf(many, { dimensions }));
     assert.equal(completed?.chunks, 70);
     assert.deepEqual(await texts(id.documentId), many);
@@ -84,6 +102,59 @@ describe('results', () => {
     await assert.rejects(store(id, resultOf(['late'], { dimensions })), withCode('NOT_FOUND'));
     const other = await claimed();
     await assert.rejects(store({ ...other, attempt: 7 }, resultOf(['early'], { dimensions })), withCode('CONFLICT'));
+  });
+
+  it('is whole where it comes again before its first coming has ended', async () => {
+    const id = await claimed();
+    const [first, again] = [held(35), held(0)];
+    const storing = store(id, first.body);
+    await until(async () => (await rowsOf(id.documentId)) > 0);
+    const storingAgain = store(id, again.body);
+    await until(async () => (await rowsOf(id.documentId)) === 0);
+    first.goOn();
+    await assert.rejects(storing, withCode('INVALID_REQUEST'));
+    assert.deepEqual(await texts(id.documentId), []);
+    again.goOn();
+    assert.equal((await storingAgain)?.chunks, many.length);
+    assert.deepEqual(await texts(id.documentId), many);
+  });
+
+  it('leaves nothing behind of a document that is deleted meanwhile', async () => {
+    const id = await claimed();
+    const result = held(35);
+    const storing = store(id, result.body);
+    await until(async () => (await rowsOf(id.documentId)) > 0);
+    assert.equal(await deleteDocument(database.pool, id.documentId), true);
+    result.goOn();
+    await assert.rejects(storing, withCode('NOT_FOUND'));
+    for (const table of ['chunks', 'document_parts', 'attempts'])
+      assert.equal(await rowsOf(id.documentId, table), 0, table);
+  });
+
+  it('is refused from a worker whose lease has ended, at any time', async () => {
+    const old = await claimed();
+    const result = held(35);
+    const storing = store(old, result.body);
+    await until(async () => (await rowsOf(old.documentId)) > 0);
+    await database.pool.query(`UPDATE documents SET lease_until = now() - interval '1 second' WHERE id = $1`, [
+      old.documentId,
+    ]);
+    await transaction(database.pool, (client) => reapExpired(client, policy));
+    const next = await claimed(2, old.documentId);
+    result.goOn();
+    await assert.rejects(storing, withCode('CONFLICT'));
+    assert.equal(await rowsOf(old.documentId), 0, 'not a chunk of the old attempt');
+
+    await store(next, resultOf(['new'], { dimensions }));
+    const failure = { code: 'CORRUPT_FILE', message: 'late', retryable: false, surroundings: false } as const;
+    for (const late of [
+      () => store(old, resultOf(['late'], { dimensions })),
+      () => failAttempt(database.pool, old, failure, policy),
+      () => releaseAttempt(database.pool, old),
+    ])
+      await assert.rejects(late(), withCode('CONFLICT'));
+    assert.deepEqual(await texts(old.documentId), ['new']);
+    assert.equal((await mustFind(database.pool, old.documentId)).status, 'completed');
   });
 
   it('drops what Postgres can not hold', async () => {
