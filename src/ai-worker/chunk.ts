@@ -3,7 +3,7 @@ import { createHeadingPaths, type HeadingPath } from './heading-paths.ts';
 import { type Measures, measureBlocks, type Unit, unitOf } from './measure-blocks.ts';
 import { type Entry, extractedText, outline, type Section } from './outline.ts';
 import type { Block } from './parse/parser.ts';
-import { splitText } from './split-text.ts';
+import { MAX_CHARACTERS_PER_TOKEN, splitText } from './split-text.ts';
 
 export interface ChunkOptions {
   /** Tokens of a text, without special ones; additive over white space, as WordPiece is. */
@@ -96,7 +96,7 @@ class Packer {
     const unit = measures.units[index];
     const room = budget - pathOf(section).tokens;
     const isCrumb = this.#cost < budget / 4;
-    if (unit !== undefined && this.#costWith(unit.cost, entry) <= budget) this.#append(unit, entry);
+    if (unit !== undefined && this.#costWith(unit, entry) <= budget) this.#append(unit, entry);
     else if (unit !== undefined && unit.cost <= room && !(isCrumb && block.kind === 'text' && this.#hasContent())) {
       this.#flush(index);
       this.#append(unit, entry);
@@ -114,10 +114,10 @@ class Packer {
     const { budget, countTokens } = this.#given;
     for (const piece of splitText(entry.block.text, { countTokens, maxTokens: room })) {
       const unit = unitOf({ ...piece, start: entry.start + piece.start, end: entry.start + piece.end }, { index });
-      if (this.#units.length > 0 && this.#cost + unit.cost > budget) {
+      if (this.#units.length > 0 && this.#costWith(unit, entry) > budget) {
         const repeated = this.#overlap(index);
         this.#flush(index);
-        if (cost(repeated) + unit.cost <= room) for (const again of repeated) this.#append(again, entry);
+        if (cost([...repeated, unit]) <= room) for (const again of repeated) this.#append(again, entry);
       }
       this.#append(unit, entry);
     }
@@ -128,7 +128,7 @@ class Packer {
     const { overlapTokens } = this.#given;
     const repeated: Unit[] = [];
     for (const unit of this.#units.toReversed()) {
-      if (unit.index !== index || cost(repeated) + unit.cost > overlapTokens) break;
+      if (unit.index !== index || cost([unit, ...repeated]) > overlapTokens) break;
       repeated.unshift(unit);
     }
     const last = this.#units.at(-1);
@@ -151,15 +151,17 @@ class Packer {
   }
 
   #append(unit: Unit, entry: Entry): void {
-    this.#cost = this.#costWith(unit.cost, entry);
+    this.#cost = this.#costWith(unit, entry);
     if (this.#units.length === 0) this.#base = baseOf(entry);
     this.#units.push(unit);
   }
 
   /** What the open chunk would take with one unit more. */
-  #costWith(more: number, entry: Entry): number {
-    const start = this.#units.length === 0 ? this.#given.pathOf(baseOf(entry)).tokens : this.#cost;
-    return start + more;
+  #costWith(unit: Unit, entry: Entry): number {
+    const last = this.#units.at(-1);
+    return last === undefined
+      ? this.#given.pathOf(baseOf(entry)).tokens + unit.cost
+      : this.#cost + gapCost(last, unit) + unit.cost;
   }
 
   #hasContent(): boolean {
@@ -208,5 +210,9 @@ class Packer {
 const baseOf = ({ block, section }: Entry): Section | undefined =>
   block.kind === 'heading' ? section?.parent : section;
 
-const cost = (units: readonly Unit[]): number => units.reduce((sum, unit) => sum + unit.cost, 0);
+const cost = (units: readonly Unit[]): number =>
+  units.reduce((sum, unit, index) => sum + gapCost(units[index - 1], unit) + unit.cost, 0);
+/** White space between two units has no tokens, but there may be megabytes of it. */
+const gapCost = (before: Unit | undefined, unit: Unit): number =>
+  before === undefined ? 0 : Math.floor((unit.start - before.end) / MAX_CHARACTERS_PER_TOKEN);
 const tokens = (units: readonly Unit[]): number => units.reduce((sum, unit) => sum + unit.tokens, 0);

@@ -172,6 +172,16 @@ describe('chunkBlocks', () => {
     }
   });
 
+  it('lets no white space make a chunk endless', () => {
+    const gap = ' '.repeat(100_000);
+    const chunks = chunkBlocks([text(`one${gap}two${gap}${words(300, 'sea')}`)], { countTokens: countWords });
+    assert.deepEqual(
+      chunks.slice(0, 2).map((chunk) => chunk.text),
+      ['one', 'two'],
+    );
+    for (const chunk of chunks) assert.ok(chunk.text.length < 5_000, String(chunk.text.length));
+  });
+
   it('takes a single line of many megabytes in linear time', () => {
     let counted = 0;
     const countTokens = (content: string) => {

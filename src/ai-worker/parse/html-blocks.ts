@@ -1,4 +1,5 @@
 import { Parser } from 'htmlparser2';
+import { ProcessingError } from '../../documents/job.ts';
 import type { Block } from './parser.ts';
 import { tableBlocks } from './table.ts';
 
@@ -7,7 +8,7 @@ export interface HtmlContent {
   blocks: Block[];
   /** Of `<title>`; empty where there is none. */
   title: string;
-  elements: number;
+  nodes: number;
   /** Deepest nesting of elements. */
   depth: number;
 }
@@ -18,6 +19,9 @@ const INLINE = new Set(
     ' ',
   ),
 );
+
+/** Each tag looks at all that are open around it. */
+const MAX_DEPTH = 25_000;
 
 interface OpenTable {
   rows: string[][];
@@ -30,9 +34,10 @@ interface OpenTable {
 /**
  * The blocks of HTML in reading order: headings, paragraphs and list items, table rows, code.
  * Streams through the tags without a tree: nesting and size are the document's choice.
+ * @throws ProcessingError `CORRUPT_FILE` where it is nested beyond any use.
  */
 export function htmlBlocks(html: string): HtmlContent {
-  const found: HtmlContent = { blocks: [], title: '', elements: 0, depth: 0 };
+  const found: HtmlContent = { blocks: [], title: '', nodes: 0, depth: 0 };
   const text = createTextBuffer();
   /** Where blocks go: the page, or the innermost open cell. */
   const sinks: Block[][] = [found.blocks];
@@ -46,8 +51,9 @@ export function htmlBlocks(html: string): HtmlContent {
   };
   const parser = new Parser({
     onopentag(name, attributes) {
-      found.elements++;
+      found.nodes++;
       found.depth = Math.max(found.depth, ++depth);
+      if (depth > MAX_DEPTH) throw new ProcessingError('CORRUPT_FILE', 'The page is nested too deeply to be read.');
       if (skipping > 0 || SKIPPED.has(name) || 'hidden' in attributes || attributes['aria-hidden'] === 'true')
         skipping++;
       else if (name === 'br') text.breakLine();
@@ -58,6 +64,7 @@ export function htmlBlocks(html: string): HtmlContent {
       }
     },
     ontext(data) {
+      found.nodes++;
       if (skipping === 0) text.add(data);
     },
     onclosetag(name) {
@@ -125,7 +132,7 @@ function createTextBuffer() {
     take(as: Pick<Block, 'kind' | 'level'> = { kind: 'text' }): Block | undefined {
       const raw = pieces.join('');
       pieces = [];
-      const text = as.kind === 'code' ? raw.replace(/^\n+|\s+$/g, '') : tidyLines(raw);
+      const text = as.kind === 'code' ? raw.replace(/^\n+/, '').trimEnd() : tidyLines(raw);
       return text === '' ? undefined : { ...as, text };
     },
   };

@@ -4,7 +4,7 @@ import type { Block, Parser } from './parser.ts';
 import { readablePart } from './readable-part.ts';
 
 /** Beyond these, finding the readable part costs more than the boilerplate that it removes. */
-const MAX_READABLE = { elements: 20_000, depth: 256 } as const;
+const MAX_READABLE = { nodes: 50_000, depth: 256 } as const;
 /** Less than this is a teaser that was taken for the article. */
 const MIN_READABLE_CHARACTERS = 200;
 
@@ -15,8 +15,8 @@ export const parseHtml: Parser = async ({ bytes }) => {
   return withTitle(readableBlocks(html, whole) ?? whole.blocks, whole);
 };
 
-function readableBlocks(html: string, { elements, depth }: HtmlContent): Block[] | undefined {
-  if (elements > MAX_READABLE.elements || depth > MAX_READABLE.depth) return undefined;
+function readableBlocks(html: string, { nodes, depth }: HtmlContent): Block[] | undefined {
+  if (nodes > MAX_READABLE.nodes || depth > MAX_READABLE.depth) return undefined;
   const { blocks } = htmlBlocks(readablePart(html) ?? '');
   const characters = blocks.reduce((sum, block) => sum + block.text.length, 0);
   return characters < MIN_READABLE_CHARACTERS ? undefined : blocks;

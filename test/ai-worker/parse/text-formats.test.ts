@@ -145,6 +145,13 @@ describe('parsing HTML', () => {
     assert.deepEqual(texts(await parse('html', `${'<div>'.repeat(20_000)}deep`)), ['deep']);
     assert.deepEqual(texts(await parse('html', `${'<table><tr><td>'.repeat(2_000)}deep`)), ['deep']);
     assert.deepEqual(texts(await parse('html', '</td></table><td>cell</p><b')), ['cell']);
+    for (const tag of ['<b>', '<table><tr><td>'])
+      await assert.rejects(parse('html', `${tag.repeat(100_000)}deep`), failsWith('CORRUPT_FILE'));
+  });
+
+  it('takes megabytes of white space in linear time', async () => {
+    const gap = ' '.repeat(2_000_000);
+    assert.deepEqual(texts(await parse('html', `<pre>a${gap}b</pre>`)), [`a${gap}b`]);
   });
 
   it('finds no text in a page of scripts', async () => {
