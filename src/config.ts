@@ -63,6 +63,9 @@ export const SETTINGS = {
     .describe('at most 2000, the limit of an HNSW index'),
   WORKER_CONCURRENCY_FAST: type.count(2).describe('light documents that an ai-worker has in hand'),
   WORKER_CONCURRENCY_HEAVY: type.count(1).describe('heavy documents that an ai-worker has in hand'),
+  WORKER_STALL_TIMEOUT: type.duration
+    .prefault('1 minute')
+    .describe('how long an ai-worker may take no job while some wait; after four times as long it ends'),
   RAGBASE_DATA_DIR: z.string().min(1).default('.ragbase').describe('data of npm start, and the built model'),
 } as const;
 
@@ -82,7 +85,10 @@ export const SECRETS: readonly Name[] = [
 
 /** What the other process needs and this one must not have or need. */
 export const NOT_FOR = {
-  backend: ['CALLBACK_URL', 'WORKER_PORT', 'WORKER_CONCURRENCY_FAST', 'WORKER_CONCURRENCY_HEAVY'],
+  backend: [
+    ...(['CALLBACK_URL', 'WORKER_PORT'] as const),
+    ...(['WORKER_CONCURRENCY_FAST', 'WORKER_CONCURRENCY_HEAVY', 'WORKER_STALL_TIMEOUT'] as const),
+  ],
   worker: [
     ...(['DATABASE_URL', 'DATABASE_POOL_SIZE', 'API_KEY', 'METRICS_TOKEN', 'PORT', 'INTERNAL_PORT'] as const),
     ...(['RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TRUST_PROXY', 'CORS_ORIGIN', 'MAX_FILE_SIZE_MB'] as const),

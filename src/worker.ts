@@ -5,21 +5,23 @@ import { createBackendClient } from './ai-worker/backend-client.ts';
 import { openLanes } from './ai-worker/lanes.ts';
 import { openParsePool } from './ai-worker/parse-pool.ts';
 import { processDocument } from './ai-worker/process-document.ts';
-import { watchProgress } from './ai-worker/progress-watch.ts';
+import { type ProgressWatch, watchProgress } from './ai-worker/progress-watch.ts';
 import { createProviderGate } from './ai-worker/provider-gate.ts';
 import { forwardErrors } from './alerting/forward-errors.ts';
 import { createWorkerApp } from './app.ts';
 import { readConfig } from './config.ts';
+import { LANES, type Lane } from './documents/formats.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
 import { createReadiness } from './health/readiness.ts';
 import { listen } from './platform/http-server.ts';
+import { endAtOnce } from './platform/log-crash.ts';
 import { startLoopWatchdog } from './platform/loop-watchdog.ts';
 import { run } from './platform/run.ts';
 import { VERSION } from './platform/version.ts';
 
 /** A parser may take two minutes, a step of embedding as long; nothing takes five. */
-const STALL = { idleLimitMs: 60_000, busyLimitMs: 300_000, checkMs: 5_000 };
+const LONGEST_STEP_MS = 300_000;
 
 await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfig('worker') }, async (parts) => {
   const { config, logger, lifecycle } = parts;
@@ -36,7 +38,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
       backend: () => backend.ping(1_500),
       redis: () => lanes.ready(),
       queue: () => lanes.ready(),
-      progress: async () => !progress.isStalled,
+      progress: async () => LANES.every((lane) => !progress[lane].isStalled),
     },
     vital: ['redis', 'queue'],
     lifecycle,
@@ -62,21 +64,35 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     ocr: config.OCR_ENABLED,
   });
   lifecycle.onClose('parsers', () => parsePool.close());
-  const deps = { backend, parsePool, embedder: gate.embedder, logger, onProgress: () => progress.note() };
+  const deps = { backend, parsePool, embedder: gate.embedder, logger };
   const lanes = openLanes({
     redisUrl: config.REDIS_URL,
     concurrency,
     logger,
     lifecycle,
-    onJob: async (job, signal) => {
-      progress.note();
-      await gate.pass(signal);
-      await processDocument(job, signal, deps);
-      progress.note();
+    onJob: async (job, { lane, signal }) => {
+      const onProgress = progress[lane].note;
+      onProgress();
+      await gate.pass(signal, onProgress);
+      await processDocument(job, signal, { ...deps, onProgress });
+      onProgress();
     },
   });
-  const progress = watchProgress({ ...lanes, ...STALL });
-  lifecycle.onClose('progress watch', progress.stop);
+  const stallMs = config.WORKER_STALL_TIMEOUT;
+  const watch = (lane: Lane) =>
+    watchProgress({
+      lane,
+      waiting: () => lanes.waiting(lane),
+      active: () => lanes.active(lane),
+      idleLimitMs: stallMs,
+      busyLimitMs: Math.max(LONGEST_STEP_MS, stallMs),
+      checkMs: stallMs / 12,
+      giveUpMs: 3 * stallMs,
+      // Nothing is handed back: the attempt of a document that wedges workers must count.
+      onGiveUp: () => endAtOnce(logger, 'stalled for too long: ends, to be started again', { lane }),
+    });
+  const progress: Record<Lane, ProgressWatch> = { fast: watch('fast'), heavy: watch('heavy') };
+  lifecycle.onClose('progress watch', () => LANES.forEach((lane) => void progress[lane].stop()));
   lifecycle.onClose('event loop watchdog', startLoopWatchdog({ limitMs: 60_000 }));
   logger.info('ready', { port });
 });

@@ -38,9 +38,11 @@ export interface ProcessDeps {
 
 const tracer = trace.getTracer('ragbase.ai-worker');
 
-/** Texts are embedded in this many steps at most, each a span and a step of the progress. */
+/** Texts are embedded in about this many steps, each a span and a step of the progress. */
 const EMBED_STEPS = 20;
 const MIN_TEXTS_A_STEP = 32;
+/** So that a step of the longest document ends before the worker is taken for stalled. */
+const MAX_TEXTS_A_STEP = 256;
 
 /**
  * Does one job: claims the attempt, reads, parses, embeds, and hands the result to the backend.
@@ -90,7 +92,7 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
     });
     const end = { end: true, chunks: parsed.value.length, parseMs: parsed.durationMs, embedMs: vectors.durationMs };
     await staged('store', claimed, life, () =>
-      deps.backend.result(claimed, () => resultLines(parsed.value, vectors.value, end), signal),
+      deps.backend.result(claimed, () => noted(resultLines(parsed.value, vectors.value, end), deps.onProgress), signal),
     );
     deps.logger.info('document processed', {
       chunks: end.chunks,
@@ -184,7 +186,7 @@ async function embedChunks(
   signal: AbortSignal,
 ): Promise<Float32Array[]> {
   const texts = chunks.map(indexedText);
-  const step = Math.max(MIN_TEXTS_A_STEP, Math.ceil(texts.length / EMBED_STEPS));
+  const step = Math.min(MAX_TEXTS_A_STEP, Math.max(MIN_TEXTS_A_STEP, Math.ceil(texts.length / EMBED_STEPS)));
   const vectors: Float32Array[] = [];
   while (vectors.length < texts.length) {
     const batch = texts.slice(vectors.length, vectors.length + step);
@@ -192,6 +194,14 @@ async function embedChunks(
     life.percent(Math.floor((vectors.length / texts.length) * 100));
   }
   return vectors;
+}
+
+/** The backend takes minutes to store a long result, and lines as it goes. */
+function* noted(lines: Iterable<string>, onProgress: () => void): Generator<string> {
+  for (const line of lines) {
+    onProgress();
+    yield line;
+  }
 }
 
 function* resultLines(chunks: readonly Chunk[], vectors: readonly Float32Array[], end: object): Generator<string> {

@@ -1,6 +1,9 @@
 import { metrics } from '@opentelemetry/api';
+import type { Lane } from '../documents/formats.ts';
 
 export interface ProgressWatchOptions {
+  /** Label of the series. Each lane has a watch of its own: a busy one would hide that another stands still. */
+  lane: Lane;
   /** Jobs that wait for a worker. */
   waiting: () => Promise<number>;
   /** Jobs in the works here. */
@@ -10,9 +13,12 @@ export interface ProgressWatchOptions {
   /** While jobs are in the works. Longer than the longest step that a healthy one may take. */
   busyLimitMs: number;
   checkMs: number;
+  /** How long it may be stalled before `onGiveUp` is called, once. */
+  giveUpMs: number;
+  onGiveUp: () => void;
 }
 
-/** Tells a worker that is stuck from one that has nothing to do. */
+/** Tells a lane that is stuck from one that has nothing to do. */
 export interface ProgressWatch {
   /** Something went on: a job was taken, changed its stage, or ended. */
   note(): void;
@@ -29,20 +35,29 @@ export function watchProgress(options: ProgressWatchOptions): ProgressWatch {
   const meter = metrics.getMeter('ragbase.ai-worker');
   meter
     .createObservableGauge('worker_stalled', { description: '1 when jobs wait and none gets on' })
-    .addCallback((result) => result.observe(isStalled() ? 1 : 0));
+    .addCallback((result) => result.observe(isStalled() ? 1 : 0, { lane: options.lane }));
   meter
     .createObservableGauge('worker_idle_seconds', {
       description: 'Time since anything went on while there was work',
       unit: 's',
     })
-    .addCallback((result) => result.observe((Date.now() - last) / 1000));
+    .addCallback((result) => result.observe((Date.now() - last) / 1000, { lane: options.lane }));
 
+  let checkedAt = last;
   const timer = setInterval(async () => {
+    const now = Date.now();
+    // Frozen, or asleep with its machine: nothing could go on.
+    const lostMs = now - checkedAt - options.checkMs;
+    if (lostMs > options.checkMs) last = Math.min(now, last + lostMs);
+    checkedAt = now;
     const active = options.active();
     limitMs = active > 0 ? options.busyLimitMs : options.idleLimitMs;
     // Where Redis does not answer, there is no work to be had.
     const waiting = await options.waiting().catch(() => 0);
     if (active === 0 && waiting === 0) last = Date.now();
+    if (Date.now() - last <= limitMs + options.giveUpMs) return;
+    clearInterval(timer);
+    options.onGiveUp();
   }, options.checkMs).unref();
   return {
     note: () => {

@@ -8,8 +8,11 @@ import type { Logger } from '../platform/logger.ts';
 export interface ProviderGate {
   /** The embedder, watched. */
   embedder: Embedder;
-  /** Resolves when work may begin; rejects when aborted. */
-  pass(signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when work may begin; rejects when aborted.
+   * @param onWait told before each wait, of a minute or so.
+   */
+  pass(signal: AbortSignal, onWait?: () => void): Promise<void>;
 }
 
 const FIRST_PAUSE_MS = 1_000;
@@ -59,8 +62,9 @@ export function createProviderGate(embedder: Embedder, options: { logger: Logger
         }
       },
     },
-    pass: async (signal) => {
+    pass: async (signal, onWait) => {
       for (let waitMs = openAt - Date.now(); waitMs > 0; waitMs = openAt - Date.now()) {
+        onWait?.();
         // Not all at once when it opens.
         await setTimeout(waitMs * (1 + Math.random() / 4), undefined, { signal });
       }

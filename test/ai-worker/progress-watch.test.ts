@@ -7,11 +7,23 @@ describe('the watch over a worker’s progress', () => {
   let telemetry: RecordedTelemetry;
   let watch: ProgressWatch;
   let jobs: { waiting: () => Promise<number>; active: number };
+  let givenUp: number;
   beforeEach(() => {
     telemetry = recordTelemetry();
     jobs = { waiting: async () => 0, active: 0 };
-    const limits = { idleLimitMs: 200, busyLimitMs: 1_000, checkMs: 10 };
-    watch = watchProgress({ ...limits, waiting: () => jobs.waiting(), active: () => jobs.active });
+    givenUp = 0;
+    watch = watchProgress({
+      lane: 'fast',
+      idleLimitMs: 200,
+      busyLimitMs: 1_000,
+      checkMs: 10,
+      giveUpMs: 300,
+      waiting: () => jobs.waiting(),
+      active: () => jobs.active,
+      onGiveUp: () => {
+        givenUp += 1;
+      },
+    });
   });
   afterEach(async () => {
     watch.stop();
@@ -19,13 +31,14 @@ describe('the watch over a worker’s progress', () => {
   });
 
   const stalled = async () => (await telemetry.points('worker_stalled'))[0]?.value;
-  /** As long as the longest limit takes, and some checks. */
-  const aWhile = () => new Promise((resolve) => setTimeout(resolve, 1_300));
+  /** As long as the longest limit takes, what comes after it, and some checks. */
+  const aWhile = () => new Promise((resolve) => setTimeout(resolve, 1_600));
 
   it('finds nothing wrong with one that has nothing to do', async () => {
     await aWhile();
     assert.equal(watch.isStalled, false);
     assert.equal(await stalled(), 0);
+    assert.equal(givenUp, 0);
   });
 
   it('tells one that takes no job while some wait, until it takes one', async () => {
@@ -41,11 +54,35 @@ describe('the watch over a worker’s progress', () => {
     await until(() => watch.isStalled);
   });
 
+  it('gives one up that stays stalled, once', async () => {
+    jobs.waiting = async () => 3;
+    await until(() => watch.isStalled);
+    assert.equal(givenUp, 0);
+    await until(() => givenUp > 0);
+    await aWhile();
+    assert.equal(givenUp, 1);
+  });
+
+  it('does not blame one that was frozen itself', async () => {
+    jobs.active = 1;
+    // Blocks the thread, as SIGSTOP does.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_600);
+    let checks = 0;
+    jobs.waiting = async () => {
+      checks += 1;
+      return 3;
+    };
+    await until(() => checks >= 2);
+    assert.equal(watch.isStalled, false);
+    assert.equal(givenUp, 0);
+  });
+
   it('lets one work for long that gets on', async () => {
     jobs.active = 1;
     const working = setInterval(() => watch.note(), 20);
     await aWhile();
     assert.equal(watch.isStalled, false);
+    assert.equal(givenUp, 0);
     clearInterval(working);
   });
 

@@ -29,11 +29,15 @@ describe('the gate before the embedding provider', function suite() {
   const embed = () => gate.embedder.embed(['text'], { purpose: 'document' });
   const pass = async () => {
     let hasPassed = false;
-    const passing = gate.pass(new AbortController().signal).then(() => {
+    let waits = 0;
+    const onWait = () => {
+      waits += 1;
+    };
+    const passing = gate.pass(new AbortController().signal, onWait).then(() => {
       hasPassed = true;
     });
     await Promise.race([passing, new Promise(setImmediate)]);
-    return { passing, hasPassed: () => hasPassed };
+    return { passing, hasPassed: () => hasPassed, waits: () => waits };
   };
   const paused = async () => (await telemetry.points('embedding_provider_paused'))[0]?.value;
   /** As often as one call tries. */
@@ -50,7 +54,7 @@ describe('the gate before the embedding provider', function suite() {
     fail(503, 10);
     await Promise.allSettled([embed(), embed()]);
     const held = await pass();
-    assert.equal(held.hasPassed(), false);
+    assert.deepEqual([held.hasPassed(), held.waits()], [false, 1]);
     assert.equal(await paused(), 1);
     assert.deepEqual(
       lines.map(({ level, message }) => [level, message]),
