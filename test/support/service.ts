@@ -21,6 +21,14 @@ export interface ShownDocument {
   updatedAt: string;
 }
 
+/** What every error answers. */
+export interface ErrorBody {
+  error: string;
+  message: string;
+  requestId: string;
+  details?: { path: string; message: string }[];
+}
+
 /** The whole service, as `npm start` runs it, in a folder of its own. */
 export interface Service {
   stack: Stack;
