@@ -10,7 +10,7 @@ function defined({ connectors = {}, ...config }: Loose, kind: (typeof KINDS)[num
   return [...Object.keys(config[kind] ?? {}), ...joined];
 }
 
-for (const path of ['otel-collector.yaml', 'deploy/jaeger/config.yaml'])
+for (const path of ['otel-collector.yaml', 'deploy/jaeger/config.yaml', 'deploy/loki/logs-collector.yaml'])
   describe(path, () => {
     it('names in its pipelines what it defines, and defines nothing that is not used', () => {
       const config = readYaml(path);
@@ -29,6 +29,17 @@ describe('the pipelines of the collector', () => {
     assert.deepEqual(pipelines['traces/in'].processors, ['memory_limiter', 'transform/scrub']);
     for (const [name, pipeline] of Object.entries<Loose>(pipelines))
       if (pipeline.receivers.includes('otlp')) assert.equal(name, 'traces/in');
+  });
+
+  it('scrub spans that have no events too', () => {
+    // Statements of one list run in the narrowest context of them all.
+    const groups: Loose[] = collector().processors['transform/scrub'].trace_statements;
+    assert.deepEqual(
+      groups.map(({ context }) => context),
+      ['resource', 'span', 'spanevent'],
+    );
+    for (const { context, statements } of groups)
+      for (const statement of statements) assert.match(statement, new RegExp(`\\(${context}\\.`));
   });
 
   it('count spans before they sample them', () => {

@@ -1,30 +1,9 @@
 import assert from 'node:assert/strict';
 import { type Config, ConfigError, readConfig, SETTINGS, settingsOf } from '../../src/config.ts';
+import { environmentOf } from './compose-environment.ts';
 import { compose, exampleSettings, type Loose, read } from './static-files.ts';
 
 const services = (): [string, Loose][] => Object.entries(compose().services);
-const filled = () =>
-  Object.fromEntries(
-    Object.entries(exampleSettings()).map(([name, value]) => [name, value.replace('change-me', 'f'.repeat(32))]),
-  );
-
-/** Compose's own `${NAME}`, `${NAME:-default}` and `${NAME:?message}`. */
-function interpolate(text: string, env: Record<string, string>): string {
-  const inner = /\$\{(\w+)(?::([-?])([^${}]*))?\}/;
-  let result = text;
-  for (let match = inner.exec(result); match; match = inner.exec(result)) {
-    const [whole, name = '', kind, rest = ''] = match;
-    const value = env[name] || (kind === '-' ? rest : '');
-    if (kind === '?' && value === '') throw new Error(`${name} ${rest}`);
-    result = result.replace(whole, () => value);
-  }
-  return result;
-}
-
-function environmentOf(service: string): Record<string, string> {
-  const env = compose().services[service].environment as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, interpolate(String(value), filled())]));
-}
 
 describe('docker-compose.prod.yml', () => {
   it('has a value for every variable in the example, and uses all but those it sets itself', () => {

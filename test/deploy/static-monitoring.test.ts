@@ -69,17 +69,58 @@ describe('alerts', () => {
   });
 });
 
+/** Of which Grafana may ask, by their ids. */
+const sources = (): string[] =>
+  list('deploy/grafana/provisioning/datasources', '.yaml').flatMap((path) =>
+    readYaml(path).datasources.map(({ uid }: Loose) => uid),
+  );
+const isRow = ({ type }: Loose): boolean => type === 'row';
+const unitOf = (panel: Loose) =>
+  panel.type === 'heatmap' ? panel.options.yAxis.unit : panel.fieldConfig.defaults.unit;
+
 describe('dashboards', () => {
   for (const { path, dashboard } of dashboards())
-    it(`${path} has a description, a unit and thresholds on each panel`, () => {
+    it(`${path} has a description, a unit, thresholds and something to show on each panel`, () => {
       assert.match(dashboard.uid, /^ragbase-/);
-      for (const panel of dashboard.panels.filter(({ type }: Loose) => type !== 'row')) {
-        assert.ok(panel.description, panel.title);
-        assert.ok(panel.targets.every((target: Loose) => target.expr && target.datasource.uid === 'prometheus'));
-        const { unit, thresholds } = panel.fieldConfig.defaults;
-        assert.ok(panel.type === 'heatmap' || (unit && thresholds.steps.length > 0), panel.title);
+      assert.ok(dashboard.title && dashboard.description);
+      for (const panel of dashboard.panels.filter((panel: Loose) => !isRow(panel))) {
+        assert.ok(panel.title && panel.description, panel.title);
+        assert.ok(panel.targets.length > 0 && panel.targets.every(({ expr }: Loose) => expr.trim()), panel.title);
+        assert.equal(new Set(panel.targets.map(({ refId }: Loose) => refId)).size, panel.targets.length, panel.title);
+        assert.ok(unitOf(panel), panel.title);
+        assert.ok(panel.type === 'heatmap' || panel.fieldConfig.defaults.thresholds.steps.length > 0, panel.title);
       }
     });
+
+  it('ask data sources that are provisioned', () => {
+    for (const { path, dashboard } of dashboards()) {
+      const annotations: Loose[] = dashboard.annotations.list;
+      const panels: Loose[] = dashboard.panels.filter((panel: Loose) => !isRow(panel));
+      for (const { title, name, datasource } of [
+        ...annotations,
+        ...panels,
+        ...panels.flatMap(({ targets }) => targets),
+      ])
+        assert.ok(sources().includes(datasource.uid), `${path} ${title ?? name}: ${datasource.uid}`);
+    }
+  });
+
+  it('know each panel by an id and a title of its own, and put something under each heading', () => {
+    for (const { path, dashboard } of dashboards()) {
+      const panels: Loose[] = dashboard.panels;
+      assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length, path);
+      for (const { id } of panels) assert.ok(Number.isInteger(id) && id > 0, path);
+      const titles = panels.filter((panel) => !isRow(panel)).map(({ title }) => title);
+      assert.equal(new Set(titles).size, titles.length, path);
+      for (const [index, panel] of panels.entries())
+        if (isRow(panel)) assert.ok(panels[index + 1] && !isRow(panels[index + 1]), `${path} ${panel.title}`);
+    }
+  });
+
+  it('begin with one that exists', () => {
+    const home = compose().services.grafana.environment.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH;
+    assert.ok(dashboards().some(({ path }) => home.endsWith(path.replace('deploy/grafana/dashboards', 'dashboards'))));
+  });
 
   it('have different names, and panels that do not lie on one another', () => {
     const uids = dashboards().map(({ dashboard }) => dashboard.uid);
