@@ -1,0 +1,28 @@
+import { inspectConfig, type Role } from '../../src/config.ts';
+import type { EnvFile } from './env-file.ts';
+import { type Finding, unless } from './finding.ts';
+
+/** Whether both processes would start with what they get of the file. */
+export function checkSettings(values: EnvFile): Finding[] {
+  const env = environment(values);
+  const faults = (['backend', 'worker'] as Role[]).flatMap((role) => inspectConfig(role, env).faults);
+  return [
+    ...unless([...new Set(faults)], 'both processes accept their settings', 'README.md says what each setting may be'),
+    ...unless(faultsOfWebhook(values), 'Alertmanager has somewhere to post', 'give it the URL of a pager or a chat'),
+  ];
+}
+
+/** What the compose file sets where the file does not. */
+export function environment(values: EnvFile): EnvFile {
+  return {
+    REDIS_URL: `redis://:${values['REDIS_PASSWORD']}@redis:6379`,
+    DATABASE_URL: `postgres://ragbase:${values['POSTGRES_PASSWORD']}@postgres:5432/ragbase`,
+    CALLBACK_URL: 'http://backend:9464',
+    ...values,
+    NODE_ENV: 'production',
+  };
+}
+
+function faultsOfWebhook({ ALERTMANAGER_WEBHOOK_URL: url = '' }: EnvFile): string[] {
+  return /^https?:\/\/[^/]/.test(url) && URL.canParse(url) ? [] : ['ALERTMANAGER_WEBHOOK_URL is not an http(s) URL'];
+}

@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmod, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkBackups } from '../../deploy/preflight/backups.ts';
+import { type ComposeModel, parseContainers } from '../../deploy/preflight/compose-model.ts';
+import { checkComposeVersion, checkContainers } from '../../deploy/preflight/containers.ts';
+import { checkEnvFile, checkPlaceholders, readEnvFile } from '../../deploy/preflight/env-file.ts';
+import { attempt, type Finding } from '../../deploy/preflight/finding.ts';
+import { checkAlertmanager, checkPrometheus } from '../../deploy/preflight/monitoring.ts';
+import { checkPublished } from '../../deploy/preflight/published.ts';
+import { checkSecrets } from '../../deploy/preflight/secrets.ts';
+import { checkSettings, environment } from '../../deploy/preflight/settings.ts';
+import { hasPrometheus, openPrometheus } from '../support/prometheus.ts';
+import { until } from '../support/until.ts';
+import { environmentOf, filledSettings } from './compose-environment.ts';
+import { composeModel } from './compose-model.ts';
+import { exampleSettings, list } from './static-files.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const failures = (findings: readonly Finding[]): string[] =>
+  findings.filter(({ state }) => state === 'FAIL').map(({ what }) => what);
+const states = (findings: readonly Finding[]): string[] => findings.map(({ state }) => state);
+
+describe('preflight, of the file with the settings', () => {
+  it('wants it to be for its owner alone, and out of reach of git', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'some.env');
+    await writeFile(path, 'PORT=3000\nEMPTY=\n', { mode: 0o644 });
+    assert.deepEqual(await readEnvFile(path), { PORT: '3000' });
+    assert.deepEqual(failures(await checkEnvFile(path)), ['others may read some.env (644)']);
+    await chmod(path, 0o600);
+    assert.deepEqual(failures(await checkEnvFile(path)), []);
+    execFileSync('git', ['init', '--quiet'], { cwd: folder.path });
+    assert.deepEqual(failures(await checkEnvFile(path)), ['git does not ignore some.env']);
+    await writeFile(join(folder.path, '.gitignore'), '*.env\n');
+    assert.deepEqual(failures(await checkEnvFile(path)), []);
+  });
+
+  it('names each placeholder of the example that is left', () => {
+    const left = Object.keys(exampleSettings()).filter((name) => exampleSettings()[name]?.includes('change-me'));
+    assert.ok(left.length > 5);
+    assert.deepEqual(
+      failures(checkPlaceholders(exampleSettings())),
+      left.map((name) => `${name} still holds its placeholder`),
+    );
+    assert.deepEqual(failures(checkPlaceholders(filledSettings())), []);
+  });
+
+  it('wants every secret, none that can be guessed, and none twice', () => {
+    const of = (changed: Record<string, string>) => failures(checkSecrets({ ...filledSettings(), ...changed }));
+    const good = filledSettings()['REDIS_PASSWORD'] ?? '';
+    assert.deepEqual(of({}), []);
+    assert.deepEqual(of({ INTERNAL_TOKEN: '' }), ['INTERNAL_TOKEN is not set']);
+    for (const weak of ['Grafana-2026!', 'password'.repeat(4)])
+      assert.deepEqual(of({ GRAFANA_ADMIN_PASSWORD: weak }), ['GRAFANA_ADMIN_PASSWORD is easy to guess']);
+    assert.deepEqual(of({ API_KEY: `${good.slice(1)},${'ab'.repeat(20)}` }), ['API_KEY is easy to guess']);
+    assert.deepEqual(of({ POSTGRES_MONITOR_PASSWORD: good }), [
+      'POSTGRES_MONITOR_PASSWORD and REDIS_PASSWORD are the same',
+    ]);
+    assert.deepEqual(of({ REDIS_PASSWORD: `${good}@` }), [
+      'REDIS_PASSWORD has characters that mean something else in a URL',
+    ]);
+  });
+
+  it('reads the settings as both processes will', () => {
+    const of = (changed: Record<string, string>) => failures(checkSettings({ ...filledSettings(), ...changed }));
+    assert.deepEqual(of({}), []);
+    assert.match(of({ RATE_LIMIT_WINDOW: 'soon' }).join(), /^RATE_LIMIT_WINDOW: must be a duration/);
+    assert.match(of({ WORKER_CONCURRENCY_FAST: 'many' }).join(), /^WORKER_CONCURRENCY_FAST: /);
+    assert.deepEqual(of({ ALERTMANAGER_WEBHOOK_URL: '' }), ['ALERTMANAGER_WEBHOOK_URL is not an http(s) URL']);
+  });
+
+  it('fills in what the compose file does', () => {
+    for (const service of ['backend', 'ai-worker'])
+      for (const name of ['REDIS_URL', 'DATABASE_URL', 'CALLBACK_URL', 'NODE_ENV']) {
+        const given = environmentOf(service)[name];
+        if (given !== undefined) assert.equal(environment(filledSettings())[name], given, name);
+      }
+  });
+});
+
+describe('preflight, of the compose file', () => {
+  const published = (model: ComposeModel) => failures(checkPublished(model));
+
+  it('lets the API and the proxy be published, and nothing else', () => {
+    const model = composeModel(filledSettings());
+    assert.deepEqual(published(model), []);
+    assert.deepEqual(published({ services: { proxy: { ports: [{ target: 443, published: '443' }] } } }), []);
+    const { postgres, grafana } = model.services;
+    assert.ok(postgres && grafana?.ports[0]);
+    postgres.ports.push({ target: 5432, published: '5432' });
+    grafana.ports[0].host_ip = '0.0.0.0';
+    assert.deepEqual(published(model), [
+      'port 5432 of postgres is published on every address',
+      'port 3000 of grafana is published on 0.0.0.0',
+    ]);
+  });
+
+  it('wants each service to run and be well, and what prepares to have ended well', () => {
+    const model = composeModel(filledSettings());
+    const container = (Service: string, changed: object = {}) => ({
+      ...{ Service, State: 'running', Health: 'healthy', ExitCode: 0 },
+      ...(Service === 'volume-owner' && { State: 'exited', Health: '' }),
+      ...changed,
+    });
+    const of = (changed: Record<string, object | undefined>) => {
+      const names = Object.keys(model.services).filter((name) => !(name in changed && changed[name] === undefined));
+      return failures(
+        checkContainers(
+          model,
+          names.map((name) => container(name, changed[name])),
+        ),
+      );
+    };
+    assert.deepEqual(of({}), []);
+    assert.deepEqual(of({ backend: { Health: 'unhealthy' } }), ['backend is unhealthy']);
+    assert.deepEqual(of({ redis: { State: 'restarting' } }), ['redis is restarting']);
+    assert.deepEqual(of({ jaeger: undefined }), ['jaeger has no container']);
+    assert.deepEqual(of({ 'volume-owner': { ExitCode: 1 } }), ['volume-owner ended with status 1']);
+    assert.deepEqual(of({ 'otel-collector': { Health: '' } }), []);
+    assert.deepEqual(of({ backend: { State: 'exited', Health: '' } }), ['backend is exited']);
+  });
+
+  it('reads what older and newer versions of Compose print', () => {
+    const one = { Service: 'redis', State: 'running', Health: '', ExitCode: 0 };
+    const lines = `${JSON.stringify(one)}\n${JSON.stringify(one)}`;
+    assert.deepEqual(parseContainers(lines), [one, one]);
+    assert.deepEqual(parseContainers(JSON.stringify([one])), [one]);
+    assert.deepEqual(parseContainers(''), []);
+  });
+
+  it('wants a Compose that can read it', () => {
+    const of = (version: string) => states(checkComposeVersion(version));
+    assert.deepEqual(['2.23.3', '1.29.2'].map(of), [['FAIL'], ['FAIL']]);
+    assert.deepEqual(['v2.24.0', '2.40.1', '5.0.0'].map(of), [['ok'], ['ok'], ['ok']]);
+  });
+});
+
+describe('preflight, of the monitoring', function suite() {
+  this.timeout(60_000);
+
+  it('hears from a real Prometheus that targets are down, and that the watchdog fires', async function needsPrometheus() {
+    if (!hasPrometheus()) this.skip();
+    const prometheus = await openPrometheus({
+      jobs: { nobody: '127.0.0.1:1' },
+      ruleFiles: list('deploy/prometheus/rules', '.yml').map((path) => join(process.cwd(), path)),
+    });
+    const ask = async (path: string) => ({
+      data: { result: await prometheus.query(new URL(path, 'http://x').searchParams.get('query') ?? '') },
+    });
+    try {
+      await until(async () => (await prometheus.query('up')).length === 2);
+      await until(async () => (await prometheus.query('ALERTS{alertname="Watchdog"}')).length > 0);
+      const findings = await checkPrometheus(ask);
+      assert.deepEqual(failures(findings), ['nobody at 127.0.0.1:1 is down']);
+      assert.deepEqual(
+        findings.filter(({ state }) => state === 'ok').map(({ what }) => what),
+        [
+          'targets of Prometheus: 2',
+          'the watchdog fires',
+          'no other alert fires',
+          'no notification failed within 15 minutes',
+        ],
+      );
+    } finally {
+      await prometheus.close();
+    }
+  });
+
+  it('wants the watchdog to reach a receiver', async () => {
+    const of = async (alerts: unknown) => (await checkAlertmanager(async () => alerts)).map(({ what }) => what);
+    const watchdog = { labels: { alertname: 'Watchdog' }, receivers: [{ name: 'webhook' }] };
+    assert.deepEqual(await of([watchdog]), ['Alertmanager sends the watchdog to webhook']);
+    const missing = ['Alertmanager has no watchdog, or nobody to send it to'];
+    assert.deepEqual(await of([]), missing);
+    assert.deepEqual(await of([{ ...watchdog, receivers: [] }]), missing);
+  });
+
+  it('says what it could not ask', async () => {
+    const findings = await attempt('prometheus', 'look', () =>
+      checkPrometheus(async () => {
+        throw new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') });
+      }),
+    );
+    assert.deepEqual(findings, [{ state: 'FAIL', what: 'prometheus: connect ECONNREFUSED', todo: 'look' }]);
+  });
+});
+
+describe('preflight, of the backups', () => {
+  it('wants one of the last day, and does not fail without', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'ragbase-20260101T030000Z.dump');
+    assert.deepEqual(states(await checkBackups(join(folder.path, 'nowhere'))), ['warn']);
+    await writeFile(join(folder.path, 'notes.txt'), '');
+    await writeFile(path, '');
+    assert.deepEqual(states(await checkBackups(folder.path)), ['ok']);
+    const before = Date.now() / 1000 - 25 * 3600;
+    await utimes(path, before, before);
+    const [finding] = await checkBackups(folder.path);
+    assert.deepEqual([finding?.state, finding?.what.endsWith('is 25 hours old')], ['warn', true]);
+  });
+});
