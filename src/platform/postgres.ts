@@ -31,9 +31,14 @@ export function openPostgres(options: PostgresOptions): pg.Pool {
       for (const statement of settings) await client.query(statement);
     },
   });
-  // Without a listener, a connection that breaks while idle ends the process. With the server, all break at once.
+  // Without listeners, a connection that breaks ends the process. With the server, all break at once.
   const log = burstLog({ logger: options.logger, subject: 'database connection' });
-  pool.on('error', (error) => log.failed(error)).on('connect', () => log.recovered());
+  pool.on('error', (error) => log.failed(error));
+  pool.on('connect', (client) => {
+    log.recovered();
+    // The pool listens while it is idle. While somebody has it, its next query tells of the error.
+    client.on('error', () => undefined);
+  });
   keepContext(pool);
   observePool(pool);
   return pool;

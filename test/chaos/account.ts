@@ -15,7 +15,11 @@ export interface Account {
   duplicated: string[];
   /** Completed, and not found by the word that only it has. */
   unfindable: string[];
+  /** Last lines of processes that ended without being killed. */
+  crashes: string[];
 }
+
+const CRASH = /"message":"(crashed|stalled for too long)|^ragbase (backend|worker): ended by itself \(exit status/;
 
 /** Waits until every document has an outcome, at most `patienceMs`, and looks at each. */
 export async function takeAccount(
@@ -31,6 +35,7 @@ export async function takeAccount(
     stuck: [],
     duplicated: [],
     unfindable: [],
+    crashes: service.lines.filter((line) => CRASH.test(line)),
   };
   const deadline = Date.now() + patienceMs;
   for (const document of accepted) {
@@ -47,8 +52,8 @@ export async function takeAccount(
   return account;
 }
 
-export const isClean = ({ lost, stuck, duplicated, unfindable }: Account): boolean =>
-  [lost, stuck, duplicated, unfindable].every((ids) => ids.length === 0);
+export const isClean = ({ lost, stuck, duplicated, unfindable, crashes }: Account): boolean =>
+  [lost, stuck, duplicated, unfindable, crashes].every((found) => found.length === 0);
 
 async function outcome(service: Service, id: string, deadline: number): Promise<ShownDocument | undefined> {
   for (;;) {

@@ -9,10 +9,10 @@ import { parseArgs } from 'node:util';
 import { openOtlpReceiver } from '../../deploy/local/otlp-receiver.ts';
 import { openRedisServer } from '../support/redis-server.ts';
 import { startService } from '../support/service.ts';
+import { openSeverableProxy } from '../support/severable-proxy.ts';
 import { type Account, isClean, takeAccount } from './account.ts';
 import { type Fault, faultsOf } from './faults.ts';
 import { pick, type Random, seededRandom } from './random.ts';
-import { openSeverableProxy } from './severable-proxy.ts';
 import { uploadSteadily } from './uploads.ts';
 
 const { values } = parseArgs({
@@ -87,12 +87,14 @@ function report(account: Account, refused: number, struck: ReadonlyMap<string, n
   const faults = [...struck.values()].reduce((sum, count) => sum + count, 0);
   say(`faults ${faults}: ${[...struck].map(([name, count]) => `${name} ${count}`).join(', ')}`);
   say(`uploads turned away or not answered ${refused}`);
-  const { lost, stuck, duplicated, unfindable } = account;
+  const { lost, stuck, duplicated, unfindable, crashes } = account;
+  for (const line of crashes) say(`crash: ${line}`);
   for (const [what, ids] of Object.entries({ lost, stuck, duplicated, unfindable }))
     if (ids.length > 0) say(`${what}: ${ids.join(' ')}`);
   say(
     `accepted ${account.accepted} = completed ${account.completed} + failed with reason ${account.failedWithReason}; ` +
-      `lost ${lost.length}, stuck ${stuck.length}, duplicated ${duplicated.length}, unfindable ${unfindable.length}`,
+      `lost ${lost.length}, stuck ${stuck.length}, duplicated ${duplicated.length}, unfindable ${unfindable.length}; ` +
+      `crashes ${crashes.length}`,
   );
 }
 

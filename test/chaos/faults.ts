@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { RedisServer } from '../support/redis-server.ts';
 import type { Service } from '../support/service.ts';
+import type { SeverableProxy } from '../support/severable-proxy.ts';
 import { pick, type Random } from './random.ts';
-import type { SeverableProxy } from './severable-proxy.ts';
 
 /** What is there to be broken. */
 export interface Surroundings {

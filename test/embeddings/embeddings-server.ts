@@ -15,6 +15,8 @@ export type Answer = (body: EmbeddingsRequestBody, response: ServerResponse) => 
 
 export interface EmbeddingsServer {
   baseUrl: string;
+  /** What makes a service use it. */
+  settings: Record<string, string>;
   requests: { path: string | undefined; authorization: string | undefined; body: EmbeddingsRequestBody }[];
   /** Answers of the next requests, in their order; then `numbersAnswer`. */
   answers: Answer[];
@@ -57,8 +59,15 @@ export async function startEmbeddingsServer(): Promise<EmbeddingsServer> {
   const server = createServer((request, response) => void handle(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   return {
-    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    baseUrl,
+    settings: {
+      EMBEDDING_PROVIDER: 'openai',
+      EMBEDDING_BASE_URL: baseUrl,
+      EMBEDDING_MODEL: 'm',
+      EMBEDDING_DIMENSIONS: '3',
+    },
     requests,
     answers,
     async close() {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type pg from 'pg';
-import { openPostgres } from '../../src/platform/postgres.ts';
+import { openPostgres, transaction } from '../../src/platform/postgres.ts';
 import { memoryLogger } from '../support/memory-logger.ts';
 import { openPgliteDatabase } from '../support/pglite-database.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../support/recorded-telemetry.ts';
+import { openSeverableProxy } from '../support/severable-proxy.ts';
+import { until } from '../support/until.ts';
 
 describe('Postgres pool', function () {
   this.timeout(30_000);
@@ -59,5 +61,29 @@ describe('Postgres pool', function () {
     client.release();
     await waiting;
     assert.deepEqual(await points(), expected(0, 0));
+  });
+
+  it('outlives a connection that breaks in the middle of a transaction', async () => {
+    const way = await openSeverableProxy(Number(new URL(database.url).port));
+    const url = new URL(database.url);
+    url.port = String(way.port);
+    const severed = openPostgres({ url: url.href, poolSize: 1, logger: memoryLogger().logger });
+    try {
+      await assert.rejects(
+        transaction(severed, async (client) => {
+          // Not `once` of node:events, which listens for errors too.
+          const ended = new Promise((resolve) => client.once('end', resolve));
+          way.cut();
+          await ended;
+          await client.query('SELECT 1');
+        }),
+        /not queryable|terminated/,
+      );
+      way.mend();
+      await until(async () => (await severed.query('SELECT 1')).rowCount === 1);
+    } finally {
+      await severed.end();
+      way.close();
+    }
   });
 });

@@ -39,13 +39,7 @@ describe('hostile documents', function suite() {
   before(async () => {
     // Some are long: a model of our own would need an hour for them.
     provider = await startEmbeddingsServer();
-    service = await startService({
-      MAX_ATTEMPTS: '1',
-      EMBEDDING_PROVIDER: 'openai',
-      EMBEDDING_BASE_URL: provider.baseUrl,
-      EMBEDDING_MODEL: 'none',
-      EMBEDDING_DIMENSIONS: '3',
-    });
+    service = await startService({ ...provider.settings, MAX_ATTEMPTS: '1' });
     worker = workerPid();
   });
   after(async () => {

@@ -14,13 +14,7 @@ describe('an embedding provider that can take no more', function suite() {
   let service: Service;
   before(async () => {
     provider = await startEmbeddingsServer();
-    service = await startService({
-      MAX_ATTEMPTS: '1',
-      EMBEDDING_PROVIDER: 'openai',
-      EMBEDDING_BASE_URL: provider.baseUrl,
-      EMBEDDING_MODEL: 'none',
-      EMBEDDING_DIMENSIONS: '3',
-    });
+    service = await startService({ ...provider.settings, MAX_ATTEMPTS: '1' });
   });
   after(async () => {
     await service?.stop();

@@ -16,13 +16,7 @@ describe('what is done twice, or undone meanwhile', function suite() {
   before(async () => {
     redis = await openRedisServer();
     provider = await startEmbeddingsServer();
-    service = await startService({
-      REDIS_URL: redis.url,
-      EMBEDDING_PROVIDER: 'openai',
-      EMBEDDING_BASE_URL: provider.baseUrl,
-      EMBEDDING_MODEL: 'none',
-      EMBEDDING_DIMENSIONS: '3',
-    });
+    service = await startService({ ...provider.settings, REDIS_URL: redis.url });
   });
   after(async () => {
     await service?.stop();

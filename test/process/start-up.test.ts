@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freePorts } from '../../deploy/local/ports.ts';
-import { openSeverableProxy, type SeverableProxy } from '../chaos/severable-proxy.ts';
 import { openPgliteDatabase, type TestDatabase } from '../support/pglite-database.ts';
 import { openRedisServer, type RedisServer } from '../support/redis-server.ts';
+import { openSeverableProxy, type SeverableProxy } from '../support/severable-proxy.ts';
 import { until } from '../support/until.ts';
 
 interface Line {

@@ -152,10 +152,7 @@ describe('with a collector', function suite() {
   /** With an embedding provider that is quick to start. */
   const startWith = (collector: Collector, env: NodeJS.ProcessEnv = {}) =>
     startService({
-      EMBEDDING_PROVIDER: 'openai',
-      EMBEDDING_BASE_URL: provider.baseUrl,
-      EMBEDDING_MODEL: 'm',
-      EMBEDDING_DIMENSIONS: '3',
+      ...provider.settings,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
       OTEL_EXPORTER_OTLP_TIMEOUT: '300',
       OTEL_BSP_SCHEDULE_DELAY: '50',
