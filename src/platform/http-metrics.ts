@@ -1,4 +1,4 @@
-import { type Attributes, metrics, type ObservableCounter } from '@opentelemetry/api';
+import { type Attributes, metrics } from '@opentelemetry/api';
 import {
   ATTR_ERROR_TYPE,
   ATTR_HTTP_REQUEST_METHOD,
@@ -28,9 +28,7 @@ export interface Outcome {
 /** Both sets of HTTP series: our own, and those of the stable conventions. */
 export function createHttpMetrics(): { record(outcome: Outcome): void } {
   const meter = metrics.getMeter('ragbase.http');
-  const count = createTally(
-    meter.createObservableCounter('http_requests_total', { description: 'HTTP requests answered' }),
-  );
+  const requests = meter.createCounter('http_requests_total', { description: 'HTTP requests answered' });
   const duration = meter.createHistogram('http_request_duration_seconds', {
     description: 'Time from the first byte of a request to the last of its answer',
     unit: 's',
@@ -45,30 +43,10 @@ export function createHttpMetrics(): { record(outcome: Outcome): void } {
     record(outcome) {
       const seconds = outcome.durationMs / 1000;
       const labels = { method: outcome.method, path: outcome.route ?? 'unmatched', status: String(outcome.status) };
-      count(labels);
+      requests.add(1, labels);
       duration.record(seconds, labels);
       standard.record(seconds, standardAttributes(outcome));
     },
-  };
-}
-
-interface Labels extends Attributes {
-  method: string;
-  path: string;
-  status: string;
-}
-
-/** Counts by labels, and is read at a scrape: the SDK's own counter serialises its attributes at each addition. */
-function createTally(counter: ObservableCounter): (labels: Labels) => void {
-  const tallies = new Map<string, { labels: Labels; requests: number }>();
-  counter.addCallback((result) => {
-    for (const { labels, requests } of tallies.values()) result.observe(requests, labels);
-  });
-  return function count(labels) {
-    const key = `${labels.status} ${labels.method} ${labels.path}`;
-    const tally = tallies.get(key);
-    if (tally) tally.requests += 1;
-    else tallies.set(key, { labels, requests: 1 });
   };
 }
 
