@@ -65,7 +65,9 @@ export const SETTINGS = {
   WORKER_CONCURRENCY_HEAVY: type.count(1).describe('heavy documents that an ai-worker has in hand'),
   WORKER_STALL_TIMEOUT: type.duration
     .prefault('1 minute')
-    .describe('how long an ai-worker may take no job while some wait; after four times as long it ends'),
+    .describe(
+      'how long a lane may take no job while some wait; when that has lasted three times as long, the worker ends',
+    ),
   RAGBASE_DATA_DIR: z.string().min(1).default('.ragbase').describe('data of npm start, and the built model'),
 } as const;
 

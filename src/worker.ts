@@ -25,7 +25,7 @@ const LONGEST_STEP_MS = 300_000;
 
 await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfig('worker') }, async (parts) => {
   const { config, logger, lifecycle } = parts;
-  forwardErrors({ backendUrl: config.CALLBACK_URL, token: config.INTERNAL_TOKEN, logger, lifecycle });
+  const told = forwardErrors({ backendUrl: config.CALLBACK_URL, token: config.INTERNAL_TOKEN, logger, lifecycle });
   const concurrency = { fast: config.WORKER_CONCURRENCY_FAST, heavy: config.WORKER_CONCURRENCY_HEAVY };
   const backend = createBackendClient({
     url: config.CALLBACK_URL,
@@ -89,7 +89,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
       checkMs: stallMs / 12,
       giveUpMs: 3 * stallMs,
       // Nothing is handed back: the attempt of a document that wedges workers must count.
-      onGiveUp: () => endAtOnce(logger, 'stalled for too long: ends, to be started again', { lane }),
+      onGiveUp: () => endAtOnce(logger, 'stalled for too long: ends, to be started again', { lane }, told),
     });
   const progress: Record<Lane, ProgressWatch> = { fast: watch('fast'), heavy: watch('heavy') };
   lifecycle.onClose('progress watch', () => LANES.forEach((lane) => void progress[lane].stop()));

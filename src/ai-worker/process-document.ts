@@ -88,7 +88,7 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
     });
     const vectors = await staged('embed', claimed, life, (span) => {
       span.setAttribute(ATTR_CHUNK_COUNT, parsed.value.length);
-      return embedChunks(parsed.value, deps.embedder, life, signal);
+      return embedChunks(parsed.value, deps, life, signal);
     });
     const end = { end: true, chunks: parsed.value.length, parseMs: parsed.durationMs, embedMs: vectors.durationMs };
     await staged('store', claimed, life, () =>
@@ -181,7 +181,7 @@ function staged<T>(
 
 async function embedChunks(
   chunks: readonly Chunk[],
-  embedder: Embedder,
+  { embedder, onProgress }: ProcessDeps,
   life: SignsOfLife,
   signal: AbortSignal,
 ): Promise<Float32Array[]> {
@@ -190,7 +190,7 @@ async function embedChunks(
   const vectors: Float32Array[] = [];
   while (vectors.length < texts.length) {
     const batch = texts.slice(vectors.length, vectors.length + step);
-    vectors.push(...(await embedder.embed(batch, { purpose: 'document', signal })));
+    vectors.push(...(await embedder.embed(batch, { purpose: 'document', signal, onProgress })));
     life.percent(Math.floor((vectors.length / texts.length) * 100));
   }
   return vectors;

@@ -55,7 +55,8 @@ export function watchProgress(options: ProgressWatchOptions): ProgressWatch {
     // Where Redis does not answer, there is no work to be had.
     const waiting = await options.waiting().catch(() => 0);
     if (active === 0 && waiting === 0) last = Date.now();
-    if (Date.now() - last <= limitMs + options.giveUpMs) return;
+    // As of before the answer: the process may have been frozen while it waited for it.
+    if (now - last <= limitMs + options.giveUpMs) return;
     clearInterval(timer);
     options.onGiveUp();
   }, options.checkMs).unref();

@@ -16,8 +16,11 @@ export interface ForwardOptions {
 const ANSWER_MS = 5_000;
 const MAX_PENDING = 20;
 
-/** Hands what an ai-worker logs as an error to the backend, which counts and tells. What can't be handed over is in the log all the same. */
-export function forwardErrors({ backendUrl, token, logger, lifecycle }: ForwardOptions): void {
+/**
+ * Hands what an ai-worker logs as an error to the backend, which counts and tells. What can't be handed over is in the log all the same.
+ * @returns what waits until all that was logged before has been handed over.
+ */
+export function forwardErrors({ backendUrl, token, logger, lifecycle }: ForwardOptions): () => Promise<unknown> {
   const pending = new Set<Promise<unknown>>();
   const post = (occurrence: Occurrence) =>
     fetch(new URL(REPORT_PATH, backendUrl), {
@@ -34,5 +37,7 @@ export function forwardErrors({ backendUrl, token, logger, lifecycle }: ForwardO
       .finally(() => pending.delete(sending));
     pending.add(sending);
   });
-  lifecycle.onClose('alerting', () => Promise.all(pending));
+  const told = () => Promise.all(pending);
+  lifecycle.onClose('alerting', told);
+  return told;
 }

@@ -34,6 +34,8 @@ export async function storeResult(
 ): Promise<Completed | undefined> {
   const started = performance.now();
   if (!(await begin(pool, id))) return undefined;
+  // Cut off while it waited: its lines would never come, nor an error or an end of them.
+  if (body.destroyed) throw notWhole();
   let batch: ResultChunk[] = [];
   let stored = 0;
   let end: ResultEnd | undefined;

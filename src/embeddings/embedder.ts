@@ -11,11 +11,12 @@ export interface Embedder {
   readonly dimensions: number;
   /**
    * One unit-length vector a text, in the order of the texts. Longer texts are cut at the model's limit.
+   * @param options.onProgress told whenever some of the texts are done: all of them may take many minutes.
    * @throws EmbeddingError when no vectors are to be had; its `retryable` says whether later is better.
    */
   embed(
     texts: readonly string[],
-    options: { purpose: EmbeddingPurpose; signal?: AbortSignal },
+    options: { purpose: EmbeddingPurpose; signal?: AbortSignal; onProgress?: () => void },
   ): Promise<Float32Array[]>;
   /** Ends threads and sockets. */
   close(): Promise<void>;

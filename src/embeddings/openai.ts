@@ -34,7 +34,7 @@ export async function openOpenAiEmbedder(options: OpenAiEmbedderOptions): Promis
     provider: 'openai',
     model: options.model,
     dimensions,
-    async embed(texts, { purpose, signal: callerSignal }) {
+    async embed(texts, { purpose, signal: callerSignal, onProgress }) {
       const signal = callerSignal ? AbortSignal.any([callerSignal, closing.signal]) : closing.signal;
       const cut = texts.map((text) => text.slice(0, maxTextChars).toWellFormed());
       const vectors: Float32Array[] = [];
@@ -43,6 +43,7 @@ export async function openOpenAiEmbedder(options: OpenAiEmbedderOptions): Promis
         const backoff = { ...PATIENCE[purpose], baseMs: options.backoffBaseMs ?? 500, signal };
         const answer = await withBackoff(() => request(batch, { dimensions, signal }), backoff);
         vectors.push(...answer.vectors);
+        onProgress?.();
         tokens += answer.inputTokens ?? 0;
       }
       if (tokens > 0) recordInputTokens(tokens);

@@ -34,6 +34,9 @@ describe('the watch over a worker’s progress', () => {
   /** As long as the longest limit takes, what comes after it, and some checks. */
   const aWhile = () => new Promise((resolve) => setTimeout(resolve, 1_600));
 
+  /** Blocks the thread, as SIGSTOP does. */
+  const freeze = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_600);
+
   it('finds nothing wrong with one that has nothing to do', async () => {
     await aWhile();
     assert.equal(watch.isStalled, false);
@@ -65,8 +68,7 @@ describe('the watch over a worker’s progress', () => {
 
   it('does not blame one that was frozen itself', async () => {
     jobs.active = 1;
-    // Blocks the thread, as SIGSTOP does.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_600);
+    freeze();
     let checks = 0;
     jobs.waiting = async () => {
       checks += 1;
@@ -74,6 +76,18 @@ describe('the watch over a worker’s progress', () => {
     };
     await until(() => checks >= 2);
     assert.equal(watch.isStalled, false);
+    assert.equal(givenUp, 0);
+  });
+
+  it('does not blame one that was frozen while it asked for what waits', async () => {
+    jobs.active = 1;
+    let checks = 0;
+    jobs.waiting = async () => {
+      checks += 1;
+      if (checks === 3) freeze();
+      return 0;
+    };
+    await until(() => checks >= 5);
     assert.equal(givenUp, 0);
   });
 

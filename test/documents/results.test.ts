@@ -119,6 +119,18 @@ describe('results', () => {
     assert.deepEqual(await texts(id.documentId), many);
   });
 
+  it('does not wait for the lines of a worker that left before it was its turn', async () => {
+    const id = await claimed();
+    const { body } = held(0);
+    const storing = await transaction(database.pool, async (client) => {
+      await client.query('SELECT FROM documents WHERE id = $1 FOR UPDATE', [id.documentId]);
+      const waiting = store(id, body);
+      body.destroy();
+      return [waiting];
+    });
+    await assert.rejects(Promise.all(storing), withCode('INVALID_REQUEST'));
+  });
+
   it('leaves nothing behind of a document that is deleted meanwhile', async () => {
     const id = await claimed();
     const result = held(35);

@@ -82,6 +82,14 @@ describe('the OpenAI-compatible embedder', () => {
     );
   });
 
+  it('tells of each batch that is done', async () => {
+    const embedder = await open({ maxBatchTexts: 2 });
+    const asked: number[] = [];
+    const onProgress = () => asked.push(server.requests.length);
+    await embedder.embed(['a', 'b', 'c', 'd', 'e'], { purpose: 'document', onProgress });
+    assert.deepEqual(asked, [1, 2, 3]);
+  });
+
   it('sends nothing for no texts', async () => {
     assert.deepEqual(await embed(await open()), []);
     assert.equal(server.requests.length, 0);

@@ -87,6 +87,12 @@ describe('hostile documents', function suite() {
   for (const [what, page, end] of [
     ['two million spaces by number', () => `first${'&#32;'.repeat(2 * MB)}last`, 'completed'],
     ['code that is white space', () => `<pre>first${' '.repeat(MB)}last</pre>`, 'completed'],
+    ['two million comments', () => `first${'<!---->'.repeat(2 * MB)}last`, 'completed'],
+    [
+      'a tag with a million attributes',
+      () => `<p ${Array.from({ length: MB }, (_, i) => `a${i}`).join(' ')}>first`,
+      'completed',
+    ],
     ['tables in tables without end', () => '<table><tr><td>'.repeat(100_000), 'CORRUPT_FILE'],
   ] as const)
     it(`ends HTML of ${what}`, async () => {

@@ -70,6 +70,19 @@ describe('the series of the service', function suite() {
     assert.match(backend, /^postgres_pool_connections\{state="idle"\} \d+$/m);
   });
 
+  it('count the requests of both ports of the backend, and count none twice', async () => {
+    const stranger = { headers: { 'x-api-key': 'none of ours' } };
+    await fetch(new URL('/internal/nothing', service.stack.metricsUrl));
+    for (let sent = 0; sent < 5; sent += 1) await service.call('/api/v1/stats', stranger);
+    const counts = async () => {
+      const series = await text(service.stack.metricsUrl);
+      return ['http_requests_total', 'http_request_duration_seconds_count'].map((name) =>
+        Number(new RegExp(`^${name}\\{method="GET",path="unmatched",status="401"\\} (\\d+)$`, 'm').exec(series)?.[1]),
+      );
+    };
+    for (let scrape = 0; scrape < 3; scrape += 1) assert.deepEqual(await counts(), [6, 6]);
+  });
+
   it('are there before their first use, where their labels are known', async () => {
     const series = await text(service.stack.metricsUrl);
     for (const format of FORMAT_NAMES)

@@ -87,7 +87,7 @@ describe('a worker that takes no jobs any more', function suite() {
       const done = await service.settled(id);
       assert.deepEqual([done.status, done.attempts], ['completed', 1]);
     }
-    assert.equal((await ready()).status, 200);
+    await until(async () => (await ready()).status === 200);
   });
 
   it('says so of one lane, however busy the other is', async () => {

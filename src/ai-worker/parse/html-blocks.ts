@@ -63,6 +63,9 @@ export function htmlBlocks(html: string): HtmlContent {
         openTablePart(name, tables, sinks);
       }
     },
+    onattribute: () => void found.nodes++,
+    oncomment: () => void found.nodes++,
+    onprocessinginstruction: () => void found.nodes++,
     ontext(data) {
       found.nodes++;
       if (skipping === 0) text.add(data);

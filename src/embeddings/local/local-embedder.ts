@@ -32,9 +32,9 @@ export async function openLocalEmbedder({ cacheDir, threads = 1 }: LocalEmbedder
     provider: 'local',
     model: LOCAL_MODEL.name,
     dimensions: LOCAL_MODEL.dimensions,
-    embed(texts, { signal }) {
+    embed(texts, { signal, onProgress }) {
       const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
-      return embedAll({ pool, threads, texts, signal: either });
+      return embedAll({ pool, threads, texts, signal: either, onProgress });
     },
     close() {
       // A closed pool would start new threads for whoever comes late.
@@ -73,11 +73,13 @@ async function embedAll({
   threads,
   texts,
   signal,
+  onProgress,
 }: {
   pool: Pool;
   threads: number;
   texts: readonly string[];
   signal: AbortSignal;
+  onProgress: (() => void) | undefined;
 }): Promise<Float32Array[]> {
   const vectors = new Array<Float32Array>(texts.length);
   const waiting = texts.entries();
@@ -87,6 +89,7 @@ async function embedAll({
       signal.throwIfAborted();
       const embedded = await runInPool(pool, text);
       vectors[i] = embedded.vector;
+      onProgress?.();
       tokens += embedded.tokens;
     }
     signal.throwIfAborted();
