@@ -9,6 +9,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Request, RequestHandler, Response } from 'express';
+import { afterTurn } from './after-turn.ts';
 import {
   ATTR_ERROR_TYPE,
   ATTR_HTTP_REQUEST_METHOD,
@@ -36,10 +37,14 @@ export function httpTelemetry(options: { logger: Logger; untraced: (path: string
   const tracer = trace.getTracer('ragbase.http');
   const series = createHttpMetrics();
   const parentOf = createParentReader();
+  const report = afterTurn<Ended>((all) => {
+    for (const { outcome } of all) series.record(outcome);
+    for (const { outcome, fields, key } of all) if (fields) options.logger.log(accessLine(outcome, fields, key));
+  });
   return function observeRequest(request, response, next) {
     const arrived = arrivalOf(request);
     if (options.untraced(request.path)) {
-      response.once('close', () => series.record(outcomeOf(arrived, request, response)));
+      response.once('close', () => report({ outcome: outcomeOf(arrived, request, response) }));
       return context.with(ROOT_CONTEXT, next);
     }
     const parent = parentOf(request);
@@ -52,10 +57,9 @@ export function httpTelemetry(options: { logger: Logger; untraced: (path: string
       // Not `once`, which wraps the listener for each request: a response closes once.
       response.on('close', () => {
         const outcome = outcomeOf(arrived, request, response);
-        series.record(outcome);
-        if (span.isRecording()) describe(span, outcome);
+        if (span.isRecording()) describe(span, outcome, request);
         span.end();
-        options.logger.log(accessLine(outcome, response, { ...ids, ...fields }));
+        report({ outcome, fields: { ...ids, ...fields }, key: response.locals['keyFingerprint'] });
       });
       next();
     };
@@ -67,6 +71,15 @@ export function httpTelemetry(options: { logger: Logger; untraced: (path: string
       observe,
     );
   };
+}
+
+/** A request that was answered. */
+interface Ended {
+  outcome: Outcome;
+  /** Of its context, for its line in the log; undefined where it has none. */
+  fields?: LogFields;
+  /** Of the API key. */
+  key?: unknown;
 }
 
 /** The caller's context; most requests have none, and looking for it in their headers is not free. */
@@ -97,7 +110,6 @@ function knownAtStart({ method, scheme }: Arrival, request: Request): Record<str
   const attributes: Record<string, string> = {
     [ATTR_HTTP_REQUEST_METHOD]: method,
     [ATTR_URL_SCHEME]: scheme,
-    [ATTR_NETWORK_PROTOCOL_VERSION]: request.httpVersion,
   };
   if (method === OTHER) attributes[ATTR_HTTP_REQUEST_METHOD_ORIGINAL] = request.method;
   return attributes;
@@ -116,7 +128,6 @@ function outcomeOf(arrived: Arrival, request: Request, response: Response): Outc
     status,
     errorType: isFailed ? (response.locals['errorType'] ?? (status >= 500 ? String(status) : undefined)) : undefined,
     scheme: arrived.scheme,
-    protocolVersion: request.httpVersion,
     bytes: length === undefined ? bytesStreamed(response) : Number(length),
   };
 }
@@ -134,7 +145,8 @@ function bytesStreamed({ locals, req }: Response): number {
   return typeof before === 'number' ? req.socket.bytesWritten - before : 0;
 }
 
-function describe(span: Span, { method, route, status, errorType }: Outcome): void {
+function describe(span: Span, { method, route, status, errorType }: Outcome, request: Request): void {
+  span.setAttribute(ATTR_NETWORK_PROTOCOL_VERSION, request.httpVersion);
   span.setAttribute(ATTR_HTTP_RESPONSE_STATUS_CODE, status);
   // Scrubbed, as the conventions ask where a path may hold what is not ours to publish.
   span.setAttribute(ATTR_URL_PATH, route ?? 'unmatched');
@@ -148,7 +160,7 @@ function describe(span: Span, { method, route, status, errorType }: Outcome): vo
   }
 }
 
-function accessLine(outcome: Outcome, response: Response, fields: LogFields): WholeLine {
+function accessLine(outcome: Outcome, fields: LogFields, key: unknown): WholeLine {
   return {
     timestamp: new Date().toISOString(),
     level: 'info',
@@ -159,6 +171,6 @@ function accessLine(outcome: Outcome, response: Response, fields: LogFields): Wh
     status: outcome.status,
     durationMs: Math.round(outcome.durationMs * 10) / 10,
     bytes: outcome.bytes,
-    key: response.locals['keyFingerprint'],
+    key,
   };
 }

@@ -82,7 +82,7 @@ describe('HTTP telemetry', () => {
     assert.deepEqual(seen, [
       {
         name: 'GET',
-        attributes: { 'http.request.method': 'GET', 'url.scheme': 'http', 'network.protocol.version': '1.1' },
+        attributes: { 'http.request.method': 'GET', 'url.scheme': 'http' },
       },
     ]);
   });
