@@ -1,4 +1,5 @@
 import Transport from 'winston-transport';
+import { afterTurn } from './after-turn.ts';
 
 /** Where winston puts a line that is ready to be written. */
 const MESSAGE = Symbol.for('message');
@@ -15,26 +16,20 @@ export interface BufferedOutput {
  * request more than all the rest of its log line.
  */
 export function bufferedOutput(stream: NodeJS.WritableStream): BufferedOutput {
-  let pending = '';
-  const write = () => {
-    const text = pending;
-    pending = '';
-    if (text !== '') stream.write(text);
-  };
+  const lines = afterTurn<string>((all) => stream.write(all.join('')));
   // Whatever ends the process: on Linux, pipes and files are written to at once.
-  process.once('exit', write);
+  process.once('exit', lines.flush);
   const transport = new Transport({
     log(info: Record<symbol, string>, next: () => void) {
-      if (pending === '') setImmediate(write);
-      pending += `${info[MESSAGE]}\n`;
+      lines.add(`${info[MESSAGE]}\n`);
       next();
     },
   });
   return {
     transport,
     async flush() {
-      write();
-      process.removeListener('exit', write);
+      lines.flush();
+      process.removeListener('exit', lines.flush);
       await new Promise<void>((resolve) => stream.write('', () => resolve()));
     },
   };

@@ -37,14 +37,14 @@ export function httpTelemetry(options: { logger: Logger; untraced: (path: string
   const tracer = trace.getTracer('ragbase.http');
   const series = createHttpMetrics();
   const parentOf = createParentReader();
-  const report = afterTurn<Ended>((all) => {
+  const ended = afterTurn<Ended>((all) => {
     for (const { outcome } of all) series.record(outcome);
     for (const { outcome, fields, key } of all) if (fields) options.logger.log(accessLine(outcome, fields, key));
   });
   return function observeRequest(request, response, next) {
     const arrived = arrivalOf(request);
     if (options.untraced(request.path)) {
-      response.once('close', () => report({ outcome: outcomeOf(arrived, request, response) }));
+      response.once('close', () => ended.add({ outcome: outcomeOf(arrived, request, response) }));
       return context.with(ROOT_CONTEXT, next);
     }
     const parent = parentOf(request);
@@ -59,7 +59,7 @@ export function httpTelemetry(options: { logger: Logger; untraced: (path: string
         const outcome = outcomeOf(arrived, request, response);
         if (span.isRecording()) describe(span, outcome, request);
         span.end();
-        report({ outcome, fields: { ...ids, ...fields }, key: response.locals['keyFingerprint'] });
+        ended.add({ outcome, fields: { ...ids, ...fields }, key: response.locals['keyFingerprint'] });
       });
       next();
     };

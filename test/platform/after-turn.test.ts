@@ -5,7 +5,7 @@ import { afterTurn } from '../../src/platform/after-turn.ts';
 describe('what is handled after a turn of the event loop', () => {
   it('is handled once, all of a turn together, in order', async () => {
     const handled: string[][] = [];
-    const add = afterTurn<string>((items) => handled.push([...items]));
+    const { add, flush } = afterTurn<string>((items) => handled.push([...items]));
     add('a');
     add('b');
     assert.deepEqual(handled, []);
@@ -13,5 +13,10 @@ describe('what is handled after a turn of the event loop', () => {
     add('c');
     await setImmediate();
     assert.deepEqual(handled, [['a', 'b'], ['c']]);
+    add('d');
+    flush();
+    assert.deepEqual(handled, [['a', 'b'], ['c'], ['d']]);
+    await setImmediate();
+    assert.equal(handled.length, 3);
   });
 });

@@ -238,6 +238,15 @@ describe('the whole service', function suite() {
     const statuses = [...events.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data ?? '').status);
     assert.equal(statuses.at(-1), 'completed');
     const again = await (await service.call(`/api/v1/documents/${uploaded.id}/events`)).text();
+    const logged = () =>
+      service.lines
+        .filter((line) => line.includes('"route":"/api/v1/documents/:id/events"') && line.includes(uploaded.id))
+        .map((line) => Number(/"bytes":(\d+)/.exec(line)?.[1]));
+    await until(() => logged().length === 2);
+    assert.ok(
+      logged().every((bytes) => bytes > again.length),
+      'the log tells the bytes of a stream',
+    );
     assert.match(again, /^event: status\nid: .*\ndata: .*"completed"/);
   });
 

@@ -34,6 +34,12 @@ describe('the local embedder', function () {
   const embedOne = async (text: string) =>
     (await embedder.embed([text], { purpose: 'query' }))[0] ?? new Float32Array();
 
+  it('tells of each text that is done', async () => {
+    let done = 0;
+    await embedder.embed(PASSAGES, { purpose: 'document', onProgress: () => (done += 1) });
+    assert.equal(done, PASSAGES.length);
+  });
+
   it('says what its vectors are', async () => {
     const { provider, model, dimensions } = embedder;
     assert.deepEqual(
