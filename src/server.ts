@@ -11,6 +11,7 @@ import { embedderOptions } from './embeddings/embedder-options.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
 import { ensureEmbeddingSpace } from './embeddings/space.ts';
 import { createReadiness } from './health/readiness.ts';
+import { startHousekeeping } from './platform/housekeeping.ts';
 import { listen } from './platform/http-server.ts';
 import { openKeyRing } from './platform/key-ring.ts';
 import { migrate } from './platform/migrate.ts';
@@ -19,6 +20,7 @@ import { openPostgres } from './platform/postgres.ts';
 import { run } from './platform/run.ts';
 import { VERSION } from './platform/version.ts';
 import { waitFor } from './platform/wait-for.ts';
+import { foldTask } from './search/corpus-statistics.ts';
 import { searchEndpoints } from './search/endpoints.ts';
 import { SEARCH_SESSION_SETTINGS } from './search/session-settings.ts';
 
@@ -111,7 +113,7 @@ await run(
       signal: lifecycle.signal,
     });
     await ensureEmbeddingSpace(pool, embedder);
-    documents.start();
+    startHousekeeping([...documents.tasks, foldTask(pool)], { logger, lifecycle });
     watchParts({
       checks: async () => (await readiness()).body.checks,
       lostAfterMs: 120_000,

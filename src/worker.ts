@@ -1,6 +1,7 @@
 /** The ai-worker: takes jobs, and opens the files that nobody else does. It knows no database. */
 import { hostname } from 'node:os';
 import { telemetry } from '../telemetry/register.ts';
+import { watchAgreement } from './ai-worker/agreement.ts';
 import { createBackendClient } from './ai-worker/backend-client.ts';
 import { openLanes } from './ai-worker/lanes.ts';
 import { openParsePool } from './ai-worker/parse-pool.ts';
@@ -39,6 +40,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
       redis: () => lanes.ready(),
       queue: () => lanes.ready(),
       progress: async () => LANES.every((lane) => !progress[lane].isStalled),
+      contract: async () => agreement.holds,
     },
     vital: ['redis', 'queue'],
     lifecycle,
@@ -74,7 +76,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
       const onProgress = progress[lane].note;
       onProgress();
       await gate.pass(signal, onProgress);
-      await processDocument(job, signal, { ...deps, onProgress });
+      await processDocument(job, signal, { ...deps, onProgress, onDisagreement: () => agreement.doubt() });
       onProgress();
     },
   });
@@ -94,5 +96,12 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
   const progress: Record<Lane, ProgressWatch> = { fast: watch('fast'), heavy: watch('heavy') };
   lifecycle.onClose('progress watch', () => LANES.forEach((lane) => void progress[lane].stop()));
   lifecycle.onClose('event loop watchdog', startLoopWatchdog({ limitMs: 60_000 }));
+  const agreement = watchAgreement({
+    backend,
+    space: () => gate.embedder,
+    logger,
+    lifecycle,
+    onChange: (agrees) => (agrees ? lanes.open() : lanes.pause()),
+  });
   logger.info('ready', { port });
 });

@@ -4,7 +4,18 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout } from 'node:timers/promises';
 import { context, propagation } from '@opentelemetry/api';
-import { type Claimed, claimedSchema, type Failure, type Progress } from '../documents/job.ts';
+import {
+  type Agreement,
+  agreementSchema,
+  type Claimed,
+  CONTRACT,
+  claimedSchema,
+  type EmbeddingSpace,
+  type Failure,
+  type Job,
+  type Progress,
+} from '../documents/job.ts';
+import { AttemptLostError, BackendError, ContractError, DisagreementError } from './backend-errors.ts';
 
 export interface BackendClientOptions {
   /** The backend's internal address. */
@@ -13,79 +24,86 @@ export interface BackendClientOptions {
   token: string;
   /** Name of this worker: asking again for an attempt that it has is answered the same. */
   worker: string;
-  /** How long a backend that is away is tried again, in ms. */
+  /** How long a backend that is away is asked for a document, in ms. What is done for one is kept until it is back. */
   patienceMs: number;
 }
 
-/** The attempt is not, or no longer, this worker's: the document is gone or somebody else has it. */
-export class AttemptLostError extends Error {
-  override readonly name = 'AttemptLostError';
-}
-
-/** The backend did not answer, or answered what it should not. */
-export class BackendError extends Error {
-  override readonly name = 'BackendError';
-}
-
-/** The worker's side of the job contract. Every call rejects with `AttemptLostError` or `BackendError`. */
+/**
+ * The worker's side of the job contract. Every call rejects with an error of `backend-errors.ts`, or with the
+ * signal's reason. Calls with a signal are repeated until the backend is back or the signal aborts.
+ */
 export interface BackendClient {
-  claim(documentId: string, attempt: number): Promise<Claimed>;
+  /** What this backend speaks and stores; undefined where it is of a version that does not say. Asked once. */
+  agreement(timeoutMs: number): Promise<Agreement | undefined>;
+  /** @param space of the vectors that this worker makes. */
+  claim(job: Job, space: EmbeddingSpace | undefined, signal: AbortSignal): Promise<Claimed>;
   content(documentId: string, signal: AbortSignal): Promise<Uint8Array>;
-  progress(claimed: Claimed, progress: Progress): Promise<void>;
+  /** Said once: the next sign of life comes soon. */
+  progress(claimed: Claimed, progress: Progress, timeoutMs: number): Promise<void>;
   /** @param lines makes the NDJSON lines afresh for each try. */
   result(claimed: Claimed, lines: () => Iterable<string>, signal: AbortSignal): Promise<void>;
-  fail(claimed: Claimed, failure: Failure): Promise<void>;
+  fail(claimed: Claimed, failure: Failure, signal: AbortSignal): Promise<void>;
   release(claimed: Claimed): Promise<void>;
   /** Whether the backend is there. */
   ping(timeoutMs: number): Promise<boolean>;
 }
 
 const ANSWER_MS = 10_000;
+/** Longer than the backend needs for a step of storing; on a way that broke without a word, nothing moves any more. */
+const SILENT_RESULT_MS = 120_000;
 
 export function createBackendClient(options: BackendClientOptions): BackendClient {
   const authorization = `Bearer ${options.token}`;
   const url = (path: string) => new URL(path, options.url);
   const ofAttempt = (claimed: Claimed) => `/internal/documents/${claimed.documentId}/attempts/${claimed.attempt}`;
 
-  const post = (path: string, body: unknown) =>
-    persist(options.patienceMs, async () => {
-      const response = await fetch(url(path), {
-        method: 'POST',
-        headers: { authorization, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(ANSWER_MS),
-      });
-      check(response.status);
-      return response;
+  const post = async (path: string, body: unknown, timeoutMs = ANSWER_MS): Promise<Response> => {
+    const response = await fetch(url(path), {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(timeoutMs),
     });
+    await check(response);
+    return response;
+  };
 
   return {
-    claim: async (documentId, attempt) => {
-      const response = await post(`/internal/documents/${documentId}/attempts`, { attempt, worker: options.worker });
+    agreement: async (timeoutMs) => {
+      const response = await fetch(url('/internal/contract'), {
+        headers: { authorization },
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      if (response.status === 404) return undefined;
+      await check(response);
+      return agreementSchema.parse(await response.json());
+    },
+    claim: async ({ documentId, attempt }, space, signal) => {
+      const claim = { attempt, worker: options.worker, contract: CONTRACT, space };
+      const ask = () => post(`/internal/documents/${documentId}/attempts`, claim);
+      const response = await persist(ask, { signal, patienceMs: options.patienceMs });
       return claimedSchema.parse(await response.json());
     },
     content: (documentId, signal) =>
       persist(
-        options.patienceMs,
         async () => {
           const response = await fetch(url(`/internal/documents/${documentId}/content`), {
             headers: { authorization },
             signal,
           });
-          check(response.status);
+          await check(response);
           return new Uint8Array(await response.arrayBuffer());
         },
-        signal,
+        { signal },
       ),
-    progress: async (claimed, progress) => void (await post(`${ofAttempt(claimed)}/progress`, progress)),
+    progress: async (claimed, progress, timeoutMs) =>
+      void (await post(`${ofAttempt(claimed)}/progress`, progress, timeoutMs)),
     result: (claimed, lines, signal) =>
-      persist(
-        options.patienceMs,
-        () => putLines(url(`${ofAttempt(claimed)}/result`), { authorization }, lines(), signal),
-        signal,
-      ),
-    fail: async (claimed, failure) => void (await post(`${ofAttempt(claimed)}/failure`, failure)),
-    release: async (claimed) => void (await post(`${ofAttempt(claimed)}/release`, {})),
+      persist(() => putLines(url(`${ofAttempt(claimed)}/result`), { authorization }, lines(), signal), { signal }),
+    fail: async (claimed, failure, signal) =>
+      void (await persist(() => post(`${ofAttempt(claimed)}/failure`, failure), { signal })),
+    release: async (claimed) =>
+      void (await persist(() => post(`${ofAttempt(claimed)}/release`, {}), { patienceMs: options.patienceMs })),
     ping: async (timeoutMs) => {
       const response = await fetch(url('/metrics'), { method: 'HEAD', signal: AbortSignal.timeout(timeoutMs) });
       return response.ok;
@@ -93,24 +111,46 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
   };
 }
 
-function check(status: number): void {
+/** Refusals that another try may find gone, though nothing is wrong with what was sent. */
+const TEMPORARY: readonly number[] = [408, 429];
+
+async function check(response: { status: number; text(): Promise<string> }): Promise<void> {
+  const { status } = response;
+  if (status < 300) return;
+  const body = await response.text();
   if (status === 404 || status === 409) throw new AttemptLostError('the attempt is not, or no longer, ours');
-  if (status >= 300) throw new BackendError(`the backend answered ${status}`);
+  if (status === 412) throw new DisagreementError(messageOf(body));
+  if (status >= 500 || TEMPORARY.includes(status)) throw new BackendError(`the backend answered ${status}`);
+  throw new ContractError(`the backend answered ${status}, which it should not`);
 }
 
-/** Tries again, with backoff, until the backend has been away for too long. */
-async function persist<T>(patienceMs: number, call: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+function messageOf(body: string): string {
+  try {
+    return String((JSON.parse(body) as { message?: unknown }).message);
+  } catch {
+    return 'The backend does not say why.';
+  }
+}
+
+/** Tries again, with backoff, until there is an answer, the signal aborts, or the backend has been away for too long. */
+async function persist<T>(
+  call: () => Promise<T>,
+  { signal, patienceMs = Number.POSITIVE_INFINITY }: { signal?: AbortSignal; patienceMs?: number },
+): Promise<T> {
   const deadline = performance.now() + patienceMs;
   for (let delayMs = 100; ; delayMs = Math.min(delayMs * 2, 5_000)) {
     try {
       return await call();
     } catch (error) {
-      if (error instanceof AttemptLostError || signal?.aborted) throw error;
+      if (isFinal(error) || signal?.aborted) throw error;
       if (performance.now() + delayMs > deadline) throw new BackendError('the backend is away', { cause: error });
       await setTimeout(delayMs * (0.5 + Math.random() / 2), undefined, signal ? { signal } : {});
     }
   }
 }
+
+const isFinal = (error: unknown): boolean =>
+  error instanceof AttemptLostError || error instanceof DisagreementError || error instanceof ContractError;
 
 /**
  * Streams lines as one request. Not by `fetch`: it gives up on an answer after five minutes, and
@@ -126,15 +166,17 @@ async function putLines(
   propagation.inject(context.active(), outgoing);
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
   const request = send(url, { method: 'PUT', headers: outgoing, signal });
-  const status = new Promise<number>((resolve, reject) => {
-    request.once('error', reject);
+  request.setTimeout(SILENT_RESULT_MS, () => request.destroy(new BackendError('the backend takes nothing any more')));
+  const answered = new Promise<{ status: number; text(): Promise<string> }>((resolve, reject) => {
+    request.on('error', reject);
     request.once('response', (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
+      const { statusCode: status = 0 } = response;
+      resolve({ status, text: async () => Buffer.concat(await response.toArray()).toString() });
     });
   });
   // A refusal may come before the last line is sent, and end the sending: then it is the answer.
-  const [answer] = await Promise.allSettled([status, pipeline(Readable.from(lines), request)]);
+  const [answer] = await Promise.allSettled([answered, pipeline(Readable.from(lines), request)]);
   if (answer.status === 'rejected') throw answer.reason;
-  check(answer.value);
+  await check(answer.value);
+  request.destroy();
 }

@@ -20,6 +20,11 @@ const GRACE_MS = 5_000;
 const HAND_BACK_MS = 5_000;
 
 export interface Lanes {
+  /** Begins to take jobs. */
+  open(): void;
+  /** Takes no more jobs, and hands those in the works back at once. */
+  pause(): Promise<void>;
+  /** Whether the queues answer; false while none is open. */
   ready(): Promise<boolean>;
   /** Jobs in the works. */
   active(lane: Lane): number;
@@ -27,10 +32,10 @@ export interface Lanes {
   waiting(lane: Lane): Promise<number>;
 }
 
-/** Takes jobs from every lane, each with hands of its own, so that heavy documents never delay light ones. */
+/** Takes jobs from every lane once it is open, each with hands of its own, so that heavy documents never delay light ones. */
 export function openLanes(options: LanesOptions): Lanes {
   const running = new Map<string, Promise<void>>();
-  const open = (lane: Lane) =>
+  const openLane = (lane: Lane) =>
     openConsumer({
       name: queueName(lane),
       redisUrl: options.redisUrl,
@@ -44,17 +49,29 @@ export function openLanes(options: LanesOptions): Lanes {
         return work;
       },
     });
-  const byLane: Record<Lane, Consumer> = { fast: open('fast'), heavy: open('heavy') };
-  const consumers = LANES.map((lane) => byLane[lane]);
-  options.lifecycle.onClose('queues', async () => {
-    await Promise.all(consumers.map((consumer) => consumer.stop(GRACE_MS)));
+  let consumers: Record<Lane, Consumer> | undefined;
+
+  async function close(graceMs: number): Promise<void> {
+    const closing = consumers;
+    consumers = undefined;
+    if (!closing) return;
+    await Promise.all(LANES.map((lane) => closing[lane].stop(graceMs)));
     // What was handed back is still telling the backend so.
     const told = Promise.allSettled(running.values());
     await withTimeout(told, HAND_BACK_MS, () => new Error('jobs are still running')).catch(() => undefined);
-  });
+  }
+
+  options.lifecycle.onClose('queues', () => close(GRACE_MS));
   return {
-    ready: async () => (await Promise.all(consumers.map((consumer) => consumer.ready()))).every(Boolean),
-    active: (lane) => byLane[lane].active(),
-    waiting: (lane) => byLane[lane].waiting(),
+    open: () => {
+      if (!options.lifecycle.signal.aborted) consumers ??= { fast: openLane('fast'), heavy: openLane('heavy') };
+    },
+    pause: () => close(0),
+    ready: async () => {
+      const open = consumers;
+      return open !== undefined && (await Promise.all(LANES.map((lane) => open[lane].ready()))).every(Boolean);
+    },
+    active: (lane) => consumers?.[lane].active() ?? 0,
+    waiting: async (lane) => (await consumers?.[lane].waiting()) ?? 0,
   };
 }

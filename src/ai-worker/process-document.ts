@@ -10,18 +10,21 @@ import {
 import {
   type Chunk,
   type Claimed,
+  type EmbeddingSpace,
   type Failure,
   indexedText,
   type Job,
   ProcessingError,
   type ResultChunk,
+  type ResultEnd,
   type Stage,
 } from '../documents/job.ts';
 import { type Embedder, EmbeddingError } from '../embeddings/embedder.ts';
 import { errorType } from '../platform/errors.ts';
 import { type Logger, withLogFields } from '../platform/logger.ts';
 import { markFailed } from '../platform/mark-failed.ts';
-import { AttemptLostError, type BackendClient } from './backend-client.ts';
+import type { BackendClient } from './backend-client.ts';
+import { AttemptLostError, ContractError, DisagreementError } from './backend-errors.ts';
 import { recordStage } from './metrics.ts';
 import type { ParsePool } from './parse-pool.ts';
 import type { Parsed } from './parse-process.ts';
@@ -34,6 +37,8 @@ export interface ProcessDeps {
   logger: Logger;
   /** Told whenever a document gets on. */
   onProgress: () => void;
+  /** Told when the backend says that this worker can't work for it. */
+  onDisagreement: () => void;
 }
 
 const tracer = trace.getTracer('ragbase.ai-worker');
@@ -52,11 +57,9 @@ const MAX_TEXTS_A_STEP = 256;
 export async function processDocument(job: Job, signal: AbortSignal, deps: ProcessDeps): Promise<void> {
   let claimed: Claimed;
   try {
-    claimed = await deps.backend.claim(job.documentId, job.attempt);
+    claimed = await deps.backend.claim(job, spaceOf(deps.embedder), signal);
   } catch (error) {
-    if (!(error instanceof AttemptLostError))
-      deps.logger.warn('could not ask for a document', { documentId: job.documentId, error });
-    return;
+    return notClaimed(error, job, signal, deps);
   }
   trace.getActiveSpan()?.setAttributes({
     [ATTR_DOCUMENT_ID]: job.documentId,
@@ -65,6 +68,27 @@ export async function processDocument(job: Job, signal: AbortSignal, deps: Proce
   });
   await withLogFields({ documentId: job.documentId, attempt: job.attempt }, () => runAttempt(claimed, signal, deps));
 }
+
+/** Whoever asks next is answered: the job goes on to others, or comes again. */
+async function notClaimed(error: unknown, job: Job, signal: AbortSignal, deps: ProcessDeps): Promise<void> {
+  if (error instanceof AttemptLostError || signal.aborted) return;
+  if (error instanceof DisagreementError) {
+    deps.onDisagreement();
+    // Kept until all jobs are handed back: dropped, it would only come again half a minute later.
+    await aborted(signal);
+  } else if (error instanceof ContractError) {
+    deps.logger.error('the backend refuses to say what a job is about', { documentId: job.documentId, error });
+  } else deps.logger.warn('could not ask for a document', { documentId: job.documentId, error });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+const spaceOf = ({ model, dimensions }: Embedder): EmbeddingSpace => ({ model, dimensions });
 
 async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: ProcessDeps): Promise<void> {
   const lost = new AbortController();
@@ -90,7 +114,13 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
       span.setAttribute(ATTR_CHUNK_COUNT, parsed.value.length);
       return embedChunks(parsed.value, deps, life, signal);
     });
-    const end = { end: true, chunks: parsed.value.length, parseMs: parsed.durationMs, embedMs: vectors.durationMs };
+    const end: ResultEnd = {
+      end: true,
+      chunks: parsed.value.length,
+      parseMs: parsed.durationMs,
+      embedMs: vectors.durationMs,
+      space: spaceOf(deps.embedder),
+    };
     await staged('store', claimed, life, () =>
       deps.backend.result(claimed, () => noted(resultLines(parsed.value, vectors.value, end), deps.onProgress), signal),
     );
@@ -123,11 +153,14 @@ async function settle(
     if (signals.lost.aborted || error instanceof AttemptLostError)
       deps.logger.info('attempt dropped: the document is gone or somebody else has it');
     else if (signals.shutdown.aborted) await deps.backend.release(claimed);
-    else {
+    else if (error instanceof DisagreementError) {
+      deps.onDisagreement();
+      await deps.backend.release(claimed);
+    } else {
       const failure = failureOf(error);
       markFailed(trace.getActiveSpan(), failure.code);
       deps.logger.warn('attempt failed', { code: failure.code, retryable: failure.retryable, error });
-      await deps.backend.fail(claimed, failure);
+      await deps.backend.fail(claimed, failure, signals.shutdown);
     }
   } catch (failure) {
     if (!(failure instanceof AttemptLostError))
@@ -204,7 +237,7 @@ function* noted(lines: Iterable<string>, onProgress: () => void): Generator<stri
   }
 }
 
-function* resultLines(chunks: readonly Chunk[], vectors: readonly Float32Array[], end: object): Generator<string> {
+function* resultLines(chunks: readonly Chunk[], vectors: readonly Float32Array[], end: ResultEnd): Generator<string> {
   for (const [index, chunk] of chunks.entries()) {
     const vector = vectors[index];
     if (!vector) throw new Error('fewer vectors than chunks');

@@ -1,6 +1,8 @@
-import { context, ROOT_CONTEXT } from '@opentelemetry/api';
+import { setTimeout } from 'node:timers/promises';
 import type { Claimed, Stage } from '../documents/job.ts';
-import { AttemptLostError, type BackendClient } from './backend-client.ts';
+import { untraced } from '../platform/untraced.ts';
+import type { BackendClient } from './backend-client.ts';
+import { AttemptLostError } from './backend-errors.ts';
 
 /** What the backend is told of an attempt while it lasts. */
 export interface SignsOfLife {
@@ -10,24 +12,29 @@ export interface SignsOfLife {
 }
 
 /**
- * Renews the lease three times in its length, with the stage and progress as of then.
+ * Renews the lease, with the stage and progress as of then: a third of a lease after the last try has ended, each
+ * within another third, so that what is sent to a backend that is away never piles up.
  * @param deps.onProgress told of each change.
  * @param lost aborted when the backend says that the attempt is somebody else's now.
  */
 export function startSigns(
   claimed: Claimed,
   lost: AbortController,
-  deps: { backend: BackendClient; onProgress: () => void },
+  deps: { backend: Pick<BackendClient, 'progress'>; onProgress: () => void },
 ): SignsOfLife {
   let now: { stage: Stage; percent: number } = { stage: 'fetch', percent: 0 };
-  // Outside the document's trace, where each would be a span.
-  const send = () =>
-    context.with(ROOT_CONTEXT, () =>
-      deps.backend.progress(claimed, now).catch((error: unknown) => {
+  const ended = new AbortController();
+  const third = claimed.leaseMs / 3;
+  const renew = async () => {
+    while (!ended.signal.aborted && !lost.signal.aborted) {
+      await setTimeout(third, undefined, { signal: ended.signal });
+      await deps.backend.progress(claimed, now, third).catch((error: unknown) => {
         if (error instanceof AttemptLostError) lost.abort(error);
-      }),
-    );
-  const timer = setInterval(send, claimed.leaseMs / 3);
+      });
+    }
+  };
+  // Outside the document's trace, where each would be a span. It rejects when it is ended.
+  untraced(renew).catch(() => undefined);
   return {
     enter: (stage) => {
       deps.onProgress();
@@ -37,6 +44,6 @@ export function startSigns(
       deps.onProgress();
       now = { ...now, percent };
     },
-    stop: () => clearInterval(timer),
+    stop: () => ended.abort(),
   };
 }

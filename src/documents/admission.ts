@@ -24,6 +24,8 @@ export interface Admission {
    * @throws DomainError `QUEUE_FULL`
    */
   enter(upload?: { weight: number }): () => void;
+  /** How many more documents may wait in a lane. */
+  room(lane: Lane): number;
   /** @throws DomainError `QUEUE_FULL` where no more documents may wait in the lane. */
   assertRoom(lane: Lane): void;
   /** Counts a document that waits from now on, until the next reading knows of it. */
@@ -35,15 +37,20 @@ export function createAdmission(options: AdmissionOptions): Admission {
   let weights = 0;
   const waiting = countSinceReading(options.current);
 
+  function room(lane: Lane): number {
+    const { queued, delayed } = options.current()[lane];
+    return Math.max(0, options.maxDepth - queued - delayed - waiting.since(lane));
+  }
+
   function assertRoom(lane: Lane): void {
-    const { queued, delayed, oldestSeconds } = options.current()[lane];
-    if (queued + delayed + waiting.since(lane) >= options.maxDepth)
-      throw full(`${options.maxDepth} documents are waiting already. Send this one later.`, 30);
+    const { oldestSeconds } = options.current()[lane];
+    if (room(lane) === 0) throw full(`${options.maxDepth} documents are waiting already. Send this one later.`, 30);
     if (oldestSeconds * 1000 > options.maxAgeMs)
       throw full('Documents have been waiting for too long already. Send this one later.', 60);
   }
 
   return {
+    room,
     assertRoom,
     accepted: waiting.add,
     enter({ weight } = { weight: 0 }) {

@@ -1,16 +1,18 @@
 import { type Context, context, type Link, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type { Logger } from '../platform/logger.ts';
+import { QueueUnavailableError } from '../platform/queue.ts';
 import type { DocumentRow } from './document.ts';
 import { type Job, jobId } from './job.ts';
 import type { Producers } from './producers.ts';
 
 /** What dispatching needs to know of a document. */
-export type Dispatchable = Pick<DocumentRow, 'id' | 'lane' | 'last_attempt' | 'not_before' | 'trace_context'>;
+export type Dispatchable = Pick<DocumentRow, 'id' | 'lane' | 'last_attempt' | 'trace_context'>;
 
 /**
- * Puts the next attempt of a queued document on its lane's queue, as part of the document's trace.
- * Safe to repeat: the job's id says which attempt it is for. Where the queue is away it only says
- * so: the document is accepted all the same, and the reconciler will put it on its way.
+ * Puts the next attempt of a queued document that is due on its lane's queue, as part of the document's trace.
+ * Safe to repeat: the job's id says which attempt it is for. Never rejects: the document is accepted all the same,
+ * and housekeeping will put it on its way.
+ * @returns whether the queue took it.
  */
 export async function dispatch(
   document: Dispatchable,
@@ -24,11 +26,12 @@ export async function dispatch(
       data: job,
       parent,
       links: linkToCaller(parent),
-      ...(document.not_before.getTime() > Date.now() && { delayUntil: document.not_before }),
     });
     return true;
   } catch (error) {
-    deps.logger.debug('the queue did not take a job; the reconciler will', { documentId: document.id, error });
+    if (error instanceof QueueUnavailableError)
+      deps.logger.debug('the queue did not take a job now', { documentId: document.id, error });
+    else deps.logger.error('could not put a document on the queue', { documentId: document.id, error });
     return false;
   }
 }

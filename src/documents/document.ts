@@ -24,7 +24,6 @@ export interface DocumentRow {
   last_attempt: number;
   visible_attempt: number | null;
   chunks: number;
-  not_before: Date;
   error_code: ProcessingErrorCode | null;
   error_message: string | null;
   trace_context: Record<string, string>;

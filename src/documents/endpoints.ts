@@ -129,7 +129,7 @@ export function documentEndpoints(deps: DocumentDeps): Endpoint[] {
       answers: { 202: { description: 'On its way', ...one } },
       errors: ['INVALID_REQUEST', 'NOT_FOUND'],
       handle: async ({ params }) => {
-        const [requeued] = await store.requeueDocuments(pool, { id: params.id });
+        const requeued = await store.requeueDocument(pool, params.id);
         if (requeued) await dispatch(requeued, deps);
         return { status: 202, body: presentDocument(requeued ?? (await mustFind(pool, params.id))) };
       },

@@ -6,19 +6,22 @@ import { type Endpoint, endpoint } from '../platform/endpoint.ts';
 import { DomainError, errorType } from '../platform/errors.ts';
 import type { Logger } from '../platform/logger.ts';
 import { markFailed } from '../platform/mark-failed.ts';
-import {
-  type AfterFailure,
-  type AttemptPolicy,
-  claimAttempt,
-  failAttempt,
-  recordProgress,
-  releaseAttempt,
-} from './attempts.ts';
+import { afterFailure } from './after-failure.ts';
+import { failAttempt, releaseAttempt } from './attempt-ends.ts';
+import { type AttemptPolicy, claimAttempt, recordProgress } from './attempts.ts';
 import { ATTR_CHUNK_COUNT, ATTR_DOCUMENT_ID } from './attributes.ts';
-import { dispatch } from './dispatch.ts';
-import { claimedSchema, claimSchema, failureSchema, progressSchema } from './job.ts';
-import { logFailed } from './log-failed.ts';
-import { recordProcessed } from './metrics.ts';
+import {
+  type Agreement,
+  agreementSchema,
+  CONTRACT,
+  claimedSchema,
+  claimSchema,
+  disagreement,
+  type EmbeddingSpace,
+  failureSchema,
+  progressSchema,
+} from './job.ts';
+import { recordAttempt, recordProcessed } from './metrics.ts';
 import { readParts } from './parts.ts';
 import type { Producers } from './producers.ts';
 import { storeResult } from './results.ts';
@@ -28,7 +31,8 @@ export interface InternalDeps {
   pool: pg.Pool;
   producers: Producers;
   policy: AttemptPolicy;
-  dimensions: number;
+  /** Of the vectors that this backend stores and searches; undefined while that is not known. */
+  space: () => EmbeddingSpace | undefined;
   logger: Logger;
 }
 
@@ -43,6 +47,16 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
   const { pool, policy } = deps;
   return [
     endpoint({
+      method: 'get',
+      path: '/internal/contract',
+      operationId: 'getContract',
+      summary: 'What a worker must agree with before it takes jobs',
+      tag,
+      answers: { 200: { description: 'Of this backend', schema: agreementSchema } },
+      errors: [],
+      handle: () => ({ status: 200, body: agreementOf(deps) }),
+    }),
+    endpoint({
       method: 'post',
       path: '/internal/documents/:id/attempts',
       operationId: 'claimAttempt',
@@ -51,8 +65,12 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
       params: document,
       body: claimSchema,
       answers: { 200: { description: 'Yours', schema: claimedSchema } },
-      errors,
-      handle: async ({ params, body }) => ({ status: 200, body: await claimAttempt(pool, params.id, body, policy) }),
+      errors: [...errors, 'INCOMPATIBLE'],
+      handle: async ({ params, body }) => {
+        const fault = disagreement(body, agreementOf(deps));
+        if (fault !== undefined) throw new DomainError('INCOMPATIBLE', fault);
+        return { status: 200, body: await claimAttempt(pool, params.id, body, policy) };
+      },
     }),
     endpoint({
       method: 'get',
@@ -113,7 +131,7 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
       errors,
       handle: async ({ params, body }) => {
         const after = await failAttempt(pool, { documentId: params.id, attempt: params.attempt }, body, policy);
-        await settle(deps, after);
+        await afterFailure(after, 'failed', deps);
         return { status: 204 };
       },
     }),
@@ -127,18 +145,19 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
       answers: { 204: { description: 'Somebody else will do it' } },
       errors,
       handle: async ({ params }) => {
-        await settle(deps, await releaseAttempt(pool, { documentId: params.id, attempt: params.attempt }));
+        const released = await releaseAttempt(pool, { documentId: params.id, attempt: params.attempt }, policy);
+        await afterFailure(released, 'failed', deps);
         return { status: 204 };
       },
     }),
   ];
 }
 
-/** Queues what is to be tried again, counts what is over. */
-async function settle(deps: InternalDeps, after: AfterFailure): Promise<void> {
-  if (after.status === 'queued') return void (await dispatch(after, deps));
-  recordProcessed(after, 'failed', null);
-  logFailed(after, deps.logger);
+/** @throws DomainError `UNAVAILABLE` while the model's width is not known yet: no worker can begin. */
+function agreementOf({ space }: InternalDeps): Agreement {
+  const known = space();
+  if (!known) throw new DomainError('UNAVAILABLE', 'The width of the vectors is not known yet.', { retryAfter: 5 });
+  return { contract: CONTRACT, space: { model: known.model, dimensions: known.dimensions } };
 }
 
 function store(
@@ -148,10 +167,12 @@ function store(
 ): Promise<void> {
   return trace.getTracer('ragbase.documents').startActiveSpan('store', async (span) => {
     try {
-      const completed = await storeResult(deps.pool, id, body, deps);
+      const { dimensions } = agreementOf(deps).space;
+      const completed = await storeResult(deps.pool, id, body, { dimensions, policy: deps.policy });
       span.setAttribute(ATTR_DOCUMENT_ID, id.documentId);
       if (!completed) return;
       span.setAttribute(ATTR_CHUNK_COUNT, completed.chunks);
+      recordAttempt(completed.lane, 'completed');
       recordProcessed(completed, 'completed', completed.total_ms);
     } catch (error) {
       markFailed(span, errorType(error));

@@ -45,8 +45,54 @@ export type Job = z.infer<typeof jobSchema>;
 /** Ids are ours: Redis would reuse its own from 1 after losing its data. Saving one twice is one job. */
 export const jobId = (job: Pick<Job, 'documentId' | 'attempt'>): string => `${job.documentId}.${job.attempt}`;
 
-/** Body of `POST /internal/documents/:id/attempts`: asks for the document, which counts the attempt. */
-export const claimSchema = z.object({ attempt: z.int().positive(), worker: z.string().min(1).max(128) });
+/** Which editions of this contract a process speaks: its own, and back to which. The one before had no number: 1. */
+export const contractSchema = z.object({ version: z.int().positive(), oldest: z.int().positive() });
+export type Contract = z.infer<typeof contractSchema>;
+
+/** Of this code. A change that the edition before can't bear raises both. */
+export const CONTRACT: Contract = { version: 2, oldest: 1 };
+const FIRST_CONTRACT: Contract = { version: 1, oldest: 1 };
+
+/** What vectors must have in common to be compared. */
+export const spaceSchema = z.object({ model: z.string().min(1), dimensions: z.int().positive() });
+export type EmbeddingSpace = z.infer<typeof spaceSchema>;
+
+/** Answer of `GET /internal/contract`: what a worker must agree with before it takes jobs. */
+export const agreementSchema = z.object({ contract: contractSchema, space: spaceSchema });
+export type Agreement = z.infer<typeof agreementSchema>;
+
+/**
+ * Why a worker can't work for a backend, and what to do about it; undefined where it can.
+ * @param worker.space undefined where a worker of an older edition does not say.
+ */
+export function disagreement(
+  worker: { contract: Contract; space?: EmbeddingSpace | undefined },
+  backend: Agreement,
+): string | undefined {
+  const [mine, theirs] = [worker.contract, backend.contract];
+  if (mine.version < theirs.oldest || theirs.version < mine.oldest)
+    return `The ai-worker speaks edition ${mine.version} of the job contract, the backend ${theirs.version}. Run both from one version.`;
+  if (worker.space === undefined || isSameSpace(worker.space, backend.space)) return undefined;
+  const [here, there] = [worker.space, backend.space].map(
+    ({ model, dimensions }) => `${model} (${dimensions} dimensions)`,
+  );
+  return `The ai-worker embeds with ${here}, but the database holds vectors of ${there}. Give both the same EMBEDDING_ settings.`;
+}
+
+/** Whether vectors of two spaces can be compared. */
+export const isSameSpace = (one: EmbeddingSpace, other: EmbeddingSpace): boolean =>
+  one.model === other.model && one.dimensions === other.dimensions;
+
+/**
+ * Body of `POST /internal/documents/:id/attempts`: asks for the document, which counts the attempt. 412: the worker
+ * can't work for this backend, and nothing was counted.
+ */
+export const claimSchema = z.object({
+  attempt: z.int().positive(),
+  worker: z.string().min(1).max(128),
+  contract: contractSchema.default(FIRST_CONTRACT),
+  space: spaceSchema.optional(),
+});
 export type Claim = z.infer<typeof claimSchema>;
 
 /** Answer to a claim (200). 404: the document is gone. 409: it is not this job's turn; drop the job. */
@@ -58,6 +104,7 @@ export const claimedSchema = z.object({
   bytes: z.int().nonnegative(),
   /** The attempt is the worker's for this long after each sign of life. */
   leaseMs: z.int().positive(),
+  contract: contractSchema.default(FIRST_CONTRACT),
 });
 export type Claimed = z.infer<typeof claimedSchema>;
 
@@ -109,6 +156,8 @@ export const resultEndSchema = z.object({
   chunks: z.int().positive(),
   parseMs: z.number().nonnegative(),
   embedMs: z.number().nonnegative(),
+  /** Of the vectors: a result of another than the database's is refused (412), and its attempt is not counted. */
+  space: spaceSchema.optional(),
 });
 export type ResultEnd = z.infer<typeof resultEndSchema>;
 

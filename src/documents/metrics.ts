@@ -1,5 +1,5 @@
 import { metrics } from '@opentelemetry/api';
-import { FORMAT_NAMES, type Format, type Lane, laneOf } from './formats.ts';
+import { FORMAT_NAMES, type Format, LANES, type Lane, laneOf } from './formats.ts';
 
 const meter = metrics.getMeter('ragbase.documents');
 
@@ -12,10 +12,21 @@ const ingestDuration = meter.createHistogram('document_ingest_duration_seconds',
   advice: { explicitBucketBoundaries: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900] },
 });
 
+const ATTEMPT_OUTCOMES = ['completed', 'failed', 'lost', 'refunded'] as const;
+const attempts = meter.createCounter('document_attempts_total', {
+  description: 'Attempts at documents that ended; refunded ones do not count towards the limit',
+});
+
 /** Shows every series before its first document: an alert can't tell a series that is missing from one that is well. */
 export function announceSeries(): void {
   for (const format of FORMAT_NAMES)
     for (const status of ['completed', 'failed']) processed.add(0, { status, format, lane: laneOf(format) });
+  for (const lane of LANES) for (const outcome of ATTEMPT_OUTCOMES) attempts.add(0, { lane, outcome });
+}
+
+/** Counts an attempt that ended. */
+export function recordAttempt(lane: Lane, outcome: (typeof ATTEMPT_OUTCOMES)[number]): void {
+  attempts.add(1, { lane, outcome });
 }
 
 /** Counts a document that reached an end. */

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Config } from '../config.ts';
 import type { Embedder } from '../embeddings/embedder.ts';
 import type { Endpoint } from '../platform/endpoint.ts';
+import type { Task } from '../platform/housekeeping.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createAdmission } from './admission.ts';
@@ -10,17 +11,15 @@ import { deadLetterEndpoints } from './dead-letters.ts';
 import { documentEndpoints } from './endpoints.ts';
 import { createWatcher } from './events.ts';
 import { LANES } from './formats.ts';
+import { documentTasks } from './housekeeping.ts';
 import { internalEndpoints } from './internal-endpoints.ts';
 import { announceSeries } from './metrics.ts';
 import { notingDocuments } from './note-document.ts';
 import { openProducers } from './producers.ts';
 import { createQueueMonitor } from './queue-state.ts';
-import { runHousekeeping } from './reconcile.ts';
 import { statsEndpoints } from './stats.ts';
 
 const LEASE_MS = 15_000;
-const PATIENCE_MS = 60 * 60_000;
-const HOUSEKEEPING_MS = 2_000;
 /** Of JSON uploads that arrive at a time: unlike a form, JSON is in memory as a whole, some times over. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
 
@@ -46,13 +45,13 @@ export interface Documents {
   endpoints: Endpoint[];
   internal: Endpoint[];
   queuesReady(): Promise<boolean>;
-  /** Begins to keep the promise of each 202; the schema must be there. */
-  start(): void;
+  /** What keeps the promise of each 202; the schema must be there. */
+  tasks: Task[];
 }
 
 /** Opens queues and watcher, and registers how they are closed. */
 export function openDocuments({ config, pool, embedder, logger, lifecycle }: DocumentsOptions): Documents {
-  const policy: AttemptPolicy = { maxAttempts: config.MAX_ATTEMPTS, leaseMs: LEASE_MS, patienceMs: PATIENCE_MS };
+  const policy: AttemptPolicy = { maxAttempts: config.MAX_ATTEMPTS, leaseMs: LEASE_MS };
   const producers = openProducers({ redisUrl: config.REDIS_URL, logger, lifecycle });
   const monitor = createQueueMonitor(pool);
   const watcher = createWatcher({ pool, intervalMs: 300, logger });
@@ -71,7 +70,8 @@ export function openDocuments({ config, pool, embedder, logger, lifecycle }: Doc
     policy,
     watcher,
     embedder,
-    dimensions: embedder.dimensions,
+    space: () => embedder,
+    monitor,
     upload: {
       maxBytes: config.MAX_FILE_SIZE_MB * 1024 * 1024,
       ocr: config.OCR_ENABLED,
@@ -85,9 +85,6 @@ export function openDocuments({ config, pool, embedder, logger, lifecycle }: Doc
     endpoints: notingDocuments([...documentEndpoints(deps), ...deadLetterEndpoints(deps), ...statsEndpoints(deps)]),
     internal: notingDocuments(internalEndpoints(deps)),
     queuesReady: async () => (await Promise.all(LANES.map((lane) => producers[lane].ready()))).every(Boolean),
-    start() {
-      const running = runHousekeeping({ ...deps, monitor, intervalMs: HOUSEKEEPING_MS });
-      lifecycle.onClose('housekeeping', () => running);
-    },
+    tasks: documentTasks(deps),
   };
 }

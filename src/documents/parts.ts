@@ -84,11 +84,23 @@ export async function deleteParts(db: Queryable, documentId: string): Promise<vo
   await db.query('DELETE FROM document_parts WHERE document_id = $1', [documentId]);
 }
 
-/** Deletes what uploads left behind that never became documents. An upload takes minutes at most. */
-export async function sweepParts(db: Queryable): Promise<number> {
-  const { rowCount } = await db.query(
-    `DELETE FROM document_parts p WHERE p.created_at < now() - interval '2 hours'
-     AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = p.document_id)`,
+/** An upload may take as long as it moves: 14 hours for 50 MB at the slowest rate that is taken. */
+const UPLOAD_HOURS = 24;
+
+/**
+ * Deletes what uploads left behind that never became documents, of those that began within an hour of a day ago:
+ * what is older was looked at before, however many bytes are kept by now.
+ * @param options.everything also what began at any time before; for a process that has not swept yet.
+ * @returns how many uploads.
+ */
+export async function sweepParts(db: Queryable, options: { everything: boolean }): Promise<number> {
+  const { rows } = await db.query<{ document_id: string }>(
+    `SELECT document_id FROM document_parts p
+     WHERE part = 0 AND created_at < now() - make_interval(hours => $1)
+       AND ($2 OR created_at > now() - make_interval(hours => $1 + 1))
+       AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = p.document_id)`,
+    [UPLOAD_HOURS, options.everything],
   );
-  return rowCount ?? 0;
+  for (const { document_id } of rows) await deleteParts(db, document_id);
+  return rows.length;
 }

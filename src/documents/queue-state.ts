@@ -1,5 +1,6 @@
 import { metrics } from '@opentelemetry/api';
 import type pg from 'pg';
+import { IS_DUE } from './attempts.ts';
 import { LANES, type Lane } from './formats.ts';
 
 /** What waits in a lane, by Postgres. */
@@ -17,10 +18,10 @@ const nothing: LaneState = { queued: 0, processing: 0, delayed: 0, oldestSeconds
 export async function readQueueState(pool: pg.Pool): Promise<Record<Lane, LaneState>> {
   const { rows } = await pool.query<LaneState & { lane: Lane }>(
     `SELECT lane,
-       count(*) FILTER (WHERE status = 'queued' AND not_before <= now())::int AS queued,
+       count(*) FILTER (WHERE status = 'queued' AND ${IS_DUE})::int AS queued,
        count(*) FILTER (WHERE status = 'processing')::int AS processing,
-       count(*) FILTER (WHERE status = 'queued' AND not_before > now())::int AS delayed,
-       coalesce(extract(epoch FROM now() - min(queued_at) FILTER (WHERE status = 'queued')), 0)::float8 AS "oldestSeconds"
+       count(*) FILTER (WHERE status = 'queued' AND NOT ${IS_DUE})::int AS delayed,
+       greatest(0, extract(epoch FROM now() - min(queued_at) FILTER (WHERE status = 'queued')))::float8 AS "oldestSeconds"
      FROM documents WHERE status IN ('queued', 'processing') GROUP BY lane`,
   );
   const state = { fast: nothing, heavy: nothing };

@@ -6,9 +6,17 @@ import { DomainError } from '../platform/errors.ts';
 import { transaction } from '../platform/postgres.ts';
 import { addToCorpus, removeFromCorpus } from '../search/corpus-statistics.ts';
 import { INDEXED_LEXEMES } from '../search/lexemes.ts';
-import { type AttemptId, type AttemptPolicy, recordProgress, refusal } from './attempts.ts';
+import { type AttemptId, type AttemptPolicy, refusal, renewLease, resumeAttempt, whyNotYours } from './attempts.ts';
 import type { DocumentRow } from './document.ts';
-import { indexedText, type ResultChunk, type ResultEnd, resultChunkSchema, resultEndSchema } from './job.ts';
+import {
+  type EmbeddingSpace,
+  indexedText,
+  isSameSpace,
+  type ResultChunk,
+  type ResultEnd,
+  resultChunkSchema,
+  resultEndSchema,
+} from './job.ts';
 
 /**
  * Rows of one INSERT. An embedded Postgres indexes about 100 vectors a second on its only
@@ -24,7 +32,8 @@ export type Completed = Pick<DocumentRow, 'id' | 'format' | 'lane' | 'total_ms' 
  * searchable ones, and one last transaction makes the whole of them visible and deletes the old: a
  * document is searchable whole or not at all, and no transaction lasts as long as a long stream.
  * @returns what it made of the document, or undefined for a result that is stored already: it changes nothing.
- * @throws DomainError `NOT_FOUND` or `CONFLICT`: not, or no longer, the worker's; `INVALID_REQUEST`: not a whole result.
+ * @throws DomainError `NOT_FOUND` or `CONFLICT`: not, or no longer, the worker's; `INVALID_REQUEST`: not a whole result;
+ *   `INCOMPATIBLE`: the vectors are of another model than the database's.
  */
 export async function storeResult(
   pool: pg.Pool,
@@ -33,16 +42,22 @@ export async function storeResult(
   options: { dimensions: number; policy: AttemptPolicy },
 ): Promise<Completed | undefined> {
   const started = performance.now();
-  if (!(await begin(pool, id))) return undefined;
+  if (!(await begin(pool, id, options.policy))) return undefined;
   // Cut off while it waited: its lines would never come, nor an error or an end of them.
   if (body.destroyed) throw notWhole();
   let batch: ResultChunk[] = [];
   let stored = 0;
   let end: ResultEnd | undefined;
+  // Its chunks so far went with the attempt: where the document is not somebody else's by now, it begins anew.
+  const renew = async (client: pg.PoolClient, percent: number) => {
+    if (await renewLease(client, id, { stage: 'store', percent }, options.policy)) return;
+    const why = await whyNotYours(client, id.documentId);
+    throw why.code === 'NOT_FOUND' ? why : sendAgain();
+  };
   const flush = async () => {
     const percent = end ? 100 : 50;
     await transaction(pool, async (client) => {
-      await recordProgress(client, id, { stage: 'store', percent }, options.policy);
+      await renew(client, percent);
       await insertChunks(client, id, { from: stored, chunks: batch, dimensions: options.dimensions });
     });
     stored += batch.length;
@@ -60,6 +75,8 @@ export async function storeResult(
   return makeVisible(pool, id, { ...end, storeMs: performance.now() - started });
 }
 
+const sendAgain = () =>
+  new DomainError('UNAVAILABLE', 'The attempt was interrupted. Send the result again.', { retryAfter: 1 });
 const notWhole = () => new DomainError('INVALID_REQUEST', 'The result is not whole.');
 
 function parseLine(line: string): ResultChunk | ResultEnd {
@@ -110,34 +127,52 @@ function vectorOf(base64: string, dimensions: number): number[] {
   return Array.from({ length: dimensions }, (_, index) => bytes.readFloatLE(index * 4));
 }
 
-/** Removes what an earlier try of the same result has left. False where that was stored to its end. */
-function begin(pool: pg.Pool, { documentId, attempt }: AttemptId): Promise<boolean> {
-  return transaction(pool, async (client) => {
+/**
+ * Removes what an earlier try of the same result has left. An attempt that was taken for lost goes on, where nobody
+ * else has its document by now. False where the result was stored to its end.
+ */
+async function begin(pool: pg.Pool, id: AttemptId, policy: AttemptPolicy): Promise<boolean> {
+  const { documentId, attempt } = id;
+  const begun = await transaction(pool, async (client) => {
     // The lock parts it from an earlier try that is being made visible just now.
     const { rows } = await client.query<DocumentRow>('SELECT * FROM documents WHERE id = $1 FOR UPDATE', [documentId]);
     const row = rows[0];
-    if (row?.status === 'completed' && row.visible_attempt === attempt) return false;
-    if (row?.status !== 'processing' || row.last_attempt !== attempt) throw await refusal(client, documentId);
+    if (row?.status === 'completed' && row.visible_attempt === attempt) return 'stored';
+    const isOwn = row?.status === 'processing' && row.last_attempt === attempt;
+    if (!isOwn && !(await resumeAttempt(client, id, policy))) return 'refused';
     await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt = $2', [documentId, attempt]);
-    return true;
+    return 'begun';
   });
+  if (begun === 'refused') throw await refusal(pool, id);
+  return begun === 'begun';
 }
 
-function makeVisible(pool: pg.Pool, id: AttemptId, timings: ResultEnd & { storeMs: number }): Promise<Completed> {
-  return transaction(pool, async (client) => {
+/** Vectors of two models in one index would be found by chance; the lock keeps a change of the model out until the end. */
+async function assertSameSpace(client: pg.PoolClient, space: EmbeddingSpace | undefined): Promise<void> {
+  const { rows } = await client.query<EmbeddingSpace>('SELECT model, dimensions FROM embedding_space FOR SHARE');
+  const held = rows[0];
+  // A worker of an earlier version does not say what it embeds with.
+  if (held === undefined || space === undefined || isSameSpace(held, space)) return;
+  throw new DomainError('INCOMPATIBLE', `The database holds vectors of ${held.model}, not of ${space.model}.`);
+}
+
+async function makeVisible(pool: pg.Pool, id: AttemptId, timings: ResultEnd & { storeMs: number }): Promise<Completed> {
+  const completed = await transaction(pool, async (client) => {
     const { documentId, attempt } = id;
     const { rows } = await client.query<DocumentRow>(
       `SELECT * FROM documents WHERE id = $1 AND status = 'processing' AND last_attempt = $2 FOR UPDATE`,
       [documentId, attempt],
     );
     const row = rows[0];
-    if (!row) throw await refusal(client, documentId);
+    if (!row) return undefined;
     // A repetition that began meanwhile has removed what this one had stored.
     const stored = await client.query<{ count: string }>(
       'SELECT count(*) FROM chunks WHERE document_id = $1 AND attempt = $2',
       [documentId, attempt],
     );
-    if (Number(stored.rows[0]?.count) !== timings.chunks) throw notWhole();
+    if (Number(stored.rows[0]?.count) !== timings.chunks) throw sendAgain();
+    // After the chunks were read: a change of the model locks these first, too.
+    await assertSameSpace(client, timings.space);
     if (row.visible_attempt !== null) await removeFromCorpus(client, { documentId, attempt: row.visible_attempt });
     await addToCorpus(client, { documentId, attempt });
     await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt <> $2', [documentId, attempt]);
@@ -147,11 +182,13 @@ function makeVisible(pool: pg.Pool, id: AttemptId, timings: ResultEnd & { storeM
     );
     const updated = await client.query<Completed>(
       `UPDATE documents SET status = 'completed', stage = NULL, percent = 100, visible_attempt = $2, chunks = $3, lease_until = NULL,
-         parse_ms = $4, embed_ms = $5, store_ms = $6, total_ms = extract(epoch FROM clock_timestamp() - queued_at) * 1000,
+         parse_ms = $4, embed_ms = $5, store_ms = $6, total_ms = greatest(0, extract(epoch FROM clock_timestamp() - queued_at) * 1000),
          error_code = NULL, error_message = NULL, updated_at = now(), completed_at = now()
        WHERE id = $1 RETURNING id, format, lane, total_ms, chunks`,
       [documentId, attempt, timings.chunks, timings.parseMs, timings.embedMs, timings.storeMs],
     );
     return updated.rows[0] as Completed;
   });
+  if (!completed) throw await refusal(pool, id);
+  return completed;
 }

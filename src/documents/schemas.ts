@@ -153,11 +153,23 @@ export const chunksQuery = z.strictObject({ limit: limit(50, 200), cursor: ordin
 
 export const deadLetterQuery = z.strictObject({
   code: z.enum(PROCESSING_ERROR_CODES).optional(),
+  collection: collectionName.optional(),
   limit: limit(50, 200),
   cursor,
 });
 
-export const requeueBody = z.strictObject({ code: z.enum(PROCESSING_ERROR_CODES).optional() }).default({});
+export const requeueBody = z
+  .strictObject({
+    code: z.enum(PROCESSING_ERROR_CODES).optional(),
+    collection: collectionName.optional(),
+    ids: z.array(z.uuid()).max(1_000).optional().meta({ description: 'At most 1,000' }),
+  })
+  .default({});
+
+export const requeueAnswer = z.object({
+  requeued: z.int(),
+  left: z.int().meta({ description: 'Of those that were asked for: there was no room for them. Ask again later' }),
+});
 
 export const page = <T extends z.ZodType>(items: T) =>
   z.object({ items: z.array(items), nextCursor: z.string().nullable() });

@@ -3,7 +3,7 @@ import { type Queryable, transaction } from '../platform/postgres.ts';
 import { removeFromCorpus } from '../search/corpus-statistics.ts';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
 import type { DocumentRow, DocumentStatus, Metadata } from './document.ts';
-import { type Format, laneOf } from './formats.ts';
+import { type Format, type Lane, laneOf } from './formats.ts';
 import type { ProcessingErrorCode } from './job.ts';
 import { deleteParts, type StoredBytes } from './parts.ts';
 
@@ -108,26 +108,60 @@ export function deleteDocument(pool: pg.Pool, id: string): Promise<boolean> {
   });
 }
 
+const NEW_RUN = `status = 'queued', stage = NULL, percent = 0, attempts = 0, error_code = NULL, error_message = NULL,
+  queued_ms = NULL, parse_ms = NULL, embed_ms = NULL, store_ms = NULL, total_ms = NULL, completed_at = NULL,
+  not_before = now(), queued_at = now(), updated_at = now()`;
+
 /**
- * Starts a new run of documents that are done, one way or the other. What is searchable stays so
- * until the new chunks are whole. The ones that are queued or processing already are left alone.
+ * Starts a new run of a document that is done, one way or the other. What is searchable stays so until the new
+ * chunks are whole. One that is queued or processing already is left alone.
  */
-export async function requeueDocuments(
-  db: Queryable,
-  which: { id: string } | { failedWith: ProcessingErrorCode | undefined },
-): Promise<DocumentRow[]> {
-  const id = 'id' in which ? which.id : undefined;
-  const code = 'id' in which ? undefined : which.failedWith;
+export async function requeueDocument(db: Queryable, id: string): Promise<DocumentRow | undefined> {
   const { rows } = await db.query<DocumentRow>(
-    `UPDATE documents SET status = 'queued', stage = NULL, percent = 0, attempts = 0, error_code = NULL, error_message = NULL,
-       queued_ms = NULL, parse_ms = NULL, embed_ms = NULL, store_ms = NULL, total_ms = NULL, completed_at = NULL,
-       not_before = now(), enqueued_at = now(), queued_at = now(), updated_at = now()
-     WHERE ($1::uuid IS NOT NULL AND id = $1 AND status IN ('completed', 'failed'))
-        OR ($1::uuid IS NULL AND status = 'failed' AND ($2::text IS NULL OR error_code = $2))
+    `UPDATE documents SET ${NEW_RUN}, enqueued_at = now() WHERE id = $1 AND status IN ('completed', 'failed') RETURNING *`,
+    [id],
+  );
+  return rows[0];
+}
+
+/** Which of the documents that failed. */
+export interface FailedFilter {
+  code?: ProcessingErrorCode | undefined;
+  collection?: string | undefined;
+  ids?: readonly string[] | undefined;
+}
+
+const FAILED = `status = 'failed' AND ($1::text IS NULL OR error_code = $1) AND ($2::text IS NULL OR collection = $2)
+  AND ($3::uuid[] IS NULL OR id = ANY($3::uuid[]))`;
+
+/**
+ * Starts new runs of documents of one lane that failed, those first that failed first.
+ * @param options.enqueued whether the caller puts them on the queue; else housekeeping does.
+ */
+export async function requeueFailed(
+  db: Queryable,
+  { code, collection, ids }: FailedFilter,
+  options: { lane: Lane; limit: number; enqueued: boolean },
+): Promise<DocumentRow[]> {
+  const { rows } = await db.query<DocumentRow>(
+    `UPDATE documents SET ${NEW_RUN}, enqueued_at = CASE WHEN $6 THEN now() END WHERE id IN (
+       SELECT id FROM documents WHERE ${FAILED} AND lane = $4 ORDER BY updated_at LIMIT $5 FOR UPDATE SKIP LOCKED)
      RETURNING *`,
-    [id, code],
+    [code, collection, ids, options.lane, options.limit, options.enqueued],
   );
   return rows;
+}
+
+/** How many documents failed, by the code of their error. */
+export async function countFailed(
+  db: Queryable,
+  { code, collection, ids }: FailedFilter,
+): Promise<Partial<Record<ProcessingErrorCode, number>>> {
+  const { rows } = await db.query<{ code: ProcessingErrorCode; documents: number }>(
+    `SELECT error_code AS code, count(*)::int AS documents FROM documents WHERE ${FAILED} GROUP BY error_code`,
+    [code, collection, ids],
+  );
+  return Object.fromEntries(rows.map((row) => [row.code, row.documents]));
 }
 
 export interface ChunkRow {

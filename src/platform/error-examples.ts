@@ -17,6 +17,9 @@ export const ERROR_EXAMPLES: Record<ErrorCode, Example> = {
   METHOD_NOT_ALLOWED: { message: 'This address answers GET, HEAD, OPTIONS, and nothing else.' },
   REQUEST_TIMEOUT: { message: 'The body stopped arriving. Send the request again.' },
   CONFLICT: { message: 'The attempt is not, or no longer, yours. Drop it.' },
+  INCOMPATIBLE: {
+    message: 'The ai-worker speaks edition 1 of the job contract, the backend 3. Run both from one version.',
+  },
   FILE_TOO_LARGE: { message: 'The document is larger than 50 MB, the limit here.' },
   UNSUPPORTED_FORMAT: { message: 'The file looks like png, but the name says txt. Supported formats: txt, md, html.' },
   EMPTY_DOCUMENT: { message: 'The document is empty.' },

@@ -1,5 +1,7 @@
 import type pg from 'pg';
-import { type Queryable, transaction } from '../platform/postgres.ts';
+import type { Task } from '../platform/housekeeping.ts';
+import { asLeader } from '../platform/leader.ts';
+import type { Queryable } from '../platform/postgres.ts';
 
 /** The chunks of one attempt at a document. */
 export interface AttemptChunks {
@@ -43,15 +45,17 @@ async function appendDeltas(client: Queryable, { documentId, attempt }: AttemptC
  * is at it, nothing is done.
  * @returns how many deltas were moved. As long as there are any, more may be waiting.
  */
-export function foldCorpusDeltas(pool: pg.Pool): Promise<number> {
-  return transaction(pool, async (client) => {
-    const { rows } = await client.query<{ leader: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS leader', [
-      FOLD_LOCK,
-    ]);
-    if (!rows[0]?.leader) return 0;
-    return (await foldCorpus(client)) + (await foldLexemes(client));
-  });
+export async function foldCorpusDeltas(pool: pg.Pool): Promise<number> {
+  const fold = async (client: pg.PoolClient) => (await foldCorpus(client)) + (await foldLexemes(client));
+  return (await asLeader(pool, FOLD_LOCK, fold)) ?? 0;
 }
+
+/** Keeps the deltas few: readers add them up. */
+export const foldTask = (pool: pg.Pool): Task => ({
+  name: 'fold corpus statistics',
+  everyMs: 2_000,
+  run: () => foldCorpusDeltas(pool),
+});
 
 async function foldCorpus(client: Queryable): Promise<number> {
   const { rows } = await client.query<{ folded: number }>(
@@ -66,8 +70,9 @@ async function foldCorpus(client: Queryable): Promise<number> {
      SELECT count(*)::int AS folded FROM taken`,
     [FOLD_BATCH],
   );
-  await client.query('DELETE FROM corpus_totals WHERE chunks = 0 AND length = 0');
-  return rows[0]?.folded ?? 0;
+  const folded = rows[0]?.folded ?? 0;
+  if (folded > 0) await client.query('DELETE FROM corpus_totals WHERE chunks = 0 AND length = 0');
+  return folded;
 }
 
 async function foldLexemes(client: Queryable): Promise<number> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { openAlerting } from '../../src/alerting/open-alerting.ts';
 import { watchParts } from '../../src/alerting/watch-parts.ts';
-import { logFailed } from '../../src/documents/log-failed.ts';
+import { logFailed } from '../../src/documents/after-failure.ts';
 import { createLifecycle } from '../../src/platform/lifecycle.ts';
 import { memoryLogger } from '../support/memory-logger.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../support/recorded-telemetry.ts';

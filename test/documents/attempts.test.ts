@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict';
-import {
-  claimAttempt,
-  failAttempt,
-  reapExpired,
-  recordProgress,
-  releaseAttempt,
-} from '../../src/documents/attempts.ts';
-import { deleteDocument, requeueDocuments } from '../../src/documents/store.ts';
+import { endLostAttempts, failAttempt, releaseAttempt } from '../../src/documents/attempt-ends.ts';
+import { claimAttempt, IS_DUE, LONGEST_BACKOFF_MS, recordProgress } from '../../src/documents/attempts.ts';
+import { readOpenAttempts } from '../../src/documents/silence.ts';
+import { deleteDocument, requeueDocument } from '../../src/documents/store.ts';
 import type { DomainError } from '../../src/platform/errors.ts';
-import { transaction } from '../../src/platform/postgres.ts';
 import { givenDocument, mustFind, policy } from '../support/documents.ts';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
@@ -24,6 +19,9 @@ describe('attempts', () => {
 
   const given = () => givenDocument(database.pool);
   const claim = (id: string, attempt = 1, worker = 'a') => claimAttempt(database.pool, id, { attempt, worker }, policy);
+
+  const isDue = async (id: string) =>
+    (await database.pool.query(`SELECT ${IS_DUE} AS due FROM documents WHERE id = $1`, [id])).rows[0].due;
 
   it('counts an attempt when it is claimed', async () => {
     const { id, name } = await given();
@@ -45,7 +43,7 @@ describe('attempts', () => {
     const { id } = await given();
     await assert.rejects(claim(id, 2), withCode('CONFLICT'));
     await claim(id, 1);
-    await releaseAttempt(database.pool, { documentId: id, attempt: 1 });
+    await releaseAttempt(database.pool, { documentId: id, attempt: 1 }, policy);
     await assert.rejects(claim(id, 1), withCode('CONFLICT'));
     await claim(id, 2);
   });
@@ -74,73 +72,159 @@ describe('attempts', () => {
     const again = { ...failure, code: 'PARSE_TIMEOUT', retryable: true } as const;
     await claim(id, 1);
     const after = await failAttempt(database.pool, { documentId: id, attempt: 1 }, again, policy);
-    assert.equal(after.status, 'queued');
-    assert.ok(after.not_before.getTime() > Date.now());
+    assert.deepEqual([after.status, after.is_due], ['queued', false]);
+    assert.equal(await isDue(id), false);
     await claim(id, 2);
     assert.equal((await failAttempt(database.pool, { documentId: id, attempt: 2 }, again, policy)).status, 'failed');
   });
 
-  it('does not count failures of the surroundings, for as long as its patience lasts', async () => {
+  it('does not count failures of the surroundings, however often', async () => {
     const { id } = await given();
     const away = { code: 'EMBEDDING_FAILED', message: 'away', retryable: true, surroundings: true } as const;
     for (const attempt of [1, 2, 3, 4]) {
       await claim(id, attempt);
       const after = await failAttempt(database.pool, { documentId: id, attempt }, away, policy);
-      assert.equal(after.status, 'queued');
+      assert.deepEqual([after.status, after.counted], ['queued', false]);
     }
     assert.equal((await mustFind(database.pool, id)).attempts, 0);
-    await claim(id, 5);
-    const impatient = { ...policy, patienceMs: 0, maxAttempts: 1 };
-    const last = await failAttempt(database.pool, { documentId: id, attempt: 5 }, away, impatient);
-    assert.equal(last.status, 'failed');
+  });
+
+  it('waits no longer than the longest backoff, whatever a provider asks for or a clock has said', async () => {
+    const { id } = await given();
+    const away = { code: 'EMBEDDING_FAILED', message: 'away', retryable: true, surroundings: true } as const;
+    await claim(id);
+    await failAttempt(database.pool, { documentId: id, attempt: 1 }, { ...away, retryAfterMs: 86_400_000 }, policy);
+    const { rows } = await database.pool.query(
+      `SELECT extract(epoch FROM not_before - now()) * 1000 AS ms FROM documents WHERE id = $1`,
+      [id],
+    );
+    assert.ok(rows[0].ms <= LONGEST_BACKOFF_MS);
+    assert.equal(await isDue(id), false);
+    await database.pool.query(`UPDATE documents SET not_before = now() + interval '1 hour' WHERE id = $1`, [id]);
+    assert.equal(await isDue(id), true);
   });
 
   it('takes back what a worker hands over, uncounted', async () => {
     const { id } = await given();
     await claim(id);
-    const after = await releaseAttempt(database.pool, { documentId: id, attempt: 1 });
+    const after = await releaseAttempt(database.pool, { documentId: id, attempt: 1 }, policy);
     assert.equal(after.status, 'queued');
     assert.equal((await mustFind(database.pool, id)).attempts, 0);
   });
 
-  it('ends attempts that have gone silent, and gives up after the last', async () => {
+  describe('whose worker was not heard of for a lease', () => {
+    const lose = async (id: string) => {
+      const open = await readOpenAttempts(database.pool);
+      const [after] = await endLostAttempts(
+        database.pool,
+        open.filter(({ documentId }) => documentId === id),
+        policy,
+      );
+      return after;
+    };
+    const progress = (id: string, attempt: number, percent = 50) =>
+      recordProgress(database.pool, { documentId: id, attempt }, { stage: 'embed', percent }, policy);
+    const attemptsOf = async (id: string) => (await mustFind(database.pool, id)).attempts;
+
+    it('end, and the document is given up after the last', async () => {
+      const { id } = await given();
+      await claim(id, 1);
+      assert.equal((await lose(id))?.status, 'queued');
+      await claim(id, 2);
+      assert.equal((await lose(id))?.status, 'failed');
+      const row = await mustFind(database.pool, id);
+      assert.deepEqual([row.error_code, row.attempts], ['WORKER_CRASHED', 2]);
+    });
+
+    it('do not end where it gave a sign of life meanwhile', async () => {
+      const { id } = await given();
+      await claim(id);
+      const open = (await readOpenAttempts(database.pool)).filter(({ documentId }) => documentId === id);
+      await progress(id, 1);
+      assert.deepEqual(await endLostAttempts(database.pool, open, policy), []);
+    });
+
+    it('go on when it is heard again, where nobody else has the document, at no cost', async () => {
+      const { id } = await given();
+      await claim(id);
+      for (let pause = 0; pause < 4; pause += 1) {
+        assert.equal((await lose(id))?.status, 'queued', `pause ${pause}`);
+        await progress(id, 1);
+        const row = await mustFind(database.pool, id);
+        assert.deepEqual([row.status, row.attempts, row.stage], ['processing', 1, 'embed']);
+      }
+    });
+
+    it('go on even after they were the last that the document had', async () => {
+      const { id } = await given();
+      await claim(id, 1);
+      await lose(id);
+      await claim(id, 2);
+      assert.equal((await lose(id))?.status, 'failed');
+      await progress(id, 2);
+      const row = await mustFind(database.pool, id);
+      assert.deepEqual([row.status, row.error_code, row.completed_at], ['processing', null, null]);
+    });
+
+    it('are not counted when it is heard again, where somebody else has the document', async () => {
+      const { id } = await given();
+      await claim(id, 1, 'a');
+      await lose(id);
+      await claim(id, 2, 'b');
+      assert.equal(await attemptsOf(id), 2);
+      for (let said = 0; said < 2; said += 1) {
+        await assert.rejects(progress(id, 1), withCode('CONFLICT'));
+        assert.equal(await attemptsOf(id), 1);
+      }
+    });
+
+    it('are counted at one and the same place, and at others only the first', async () => {
+      const { id } = await given();
+      for (const [attempt, percent] of [5, 40, 80].entries()) {
+        await claim(id, attempt + 1);
+        await progress(id, attempt + 1, percent);
+        assert.equal((await lose(id))?.status, 'queued');
+        assert.equal(await attemptsOf(id), 1);
+      }
+      await claim(id, 4);
+      await progress(id, 4, 41);
+      assert.equal((await lose(id))?.status, 'failed');
+    });
+  });
+
+  it('never runs backwards', async () => {
     const { id } = await given();
-    const reap = () => transaction(database.pool, (client) => reapExpired(client, policy));
-    const expire = () =>
-      database.pool.query(`UPDATE documents SET lease_until = now() - interval '1 second' WHERE id = $1`, [id]);
-    await claim(id, 1);
-    assert.deepEqual(await reap(), []);
-    await expire();
-    assert.deepEqual(
-      (await reap()).map((row) => [row.id, row.status]),
-      [[id, 'queued']],
-    );
-    await assert.rejects(
-      recordProgress(database.pool, { documentId: id, attempt: 1 }, { stage: 'parse', percent: 1 }, policy),
-      withCode('CONFLICT'),
-    );
-    await claim(id, 2);
-    await expire();
-    assert.equal((await reap())[0]?.status, 'failed');
-    const row = await mustFind(database.pool, id);
-    assert.deepEqual([row.error_code, row.attempts], ['WORKER_CRASHED', 2]);
+    await claim(id);
+    const told: [string | null, number][] = [];
+    for (const [stage, percent] of [
+      ['parse', 0],
+      ['embed', 60],
+      ['embed', 20],
+      ['store', 0],
+      ['embed', 100],
+    ] as const) {
+      await recordProgress(database.pool, { documentId: id, attempt: 1 }, { stage, percent }, policy);
+      const row = await mustFind(database.pool, id);
+      told.push([row.stage, row.percent]);
+    }
+    assert.deepEqual(told, [['parse', 2], ['embed', 57], ['embed', 57], ['store', 90], ['store', 90]]); // biome-ignore format: one thought
   });
 
   it('starts a new run when asked, with all its attempts', async () => {
     const { id } = await given();
     await claim(id);
     await failAttempt(database.pool, { documentId: id, attempt: 1 }, failure, policy);
-    const [row] = await requeueDocuments(database.pool, { id });
+    const row = await requeueDocument(database.pool, id);
     assert.deepEqual([row?.status, row?.attempts, row?.error_code], ['queued', 0, null]);
     assert.equal((await claim(id, 2)).attempt, 2);
-    assert.deepEqual(await requeueDocuments(database.pool, { id }), []);
+    assert.equal(await requeueDocument(database.pool, id), undefined);
   });
 
   it('goes on undisturbed when the document is to be processed again meanwhile', async () => {
     const { id } = await given();
     await claim(id);
     const before = await mustFind(database.pool, id);
-    assert.deepEqual(await requeueDocuments(database.pool, { id }), []);
+    assert.equal(await requeueDocument(database.pool, id), undefined);
     assert.deepEqual(await mustFind(database.pool, id), before);
     await recordProgress(database.pool, { documentId: id, attempt: 1 }, { stage: 'embed', percent: 50 }, policy);
   });

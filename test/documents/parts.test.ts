@@ -40,10 +40,17 @@ describe('parts', () => {
   it('sweeps what never became a document, and nothing else', async () => {
     const { id } = await givenDocument(database.pool);
     await storeParts(database.pool, randomUUID(), Readable.from([Buffer.from('orphan')]), { maxBytes: 10, onHead });
-    assert.equal(await sweepParts(database.pool), 0);
-    await database.pool.query(`UPDATE document_parts SET created_at = now() - interval '3 hours'`);
-    assert.ok((await sweepParts(database.pool)) >= 1);
+    const sweep = (everything: boolean) => sweepParts(database.pool, { everything });
+    assert.equal(await sweep(true), 0);
+    await database.pool.query(`UPDATE document_parts SET created_at = now() - interval '23 hours'`);
+    assert.equal(await sweep(true), 0, 'it may be arriving still');
+    await database.pool.query(`UPDATE document_parts SET created_at = now() - interval '26 hours'`);
+    assert.equal(await sweep(false), 0, 'looked at before');
+    assert.ok((await sweep(true)) >= 1);
+    await storeParts(database.pool, randomUUID(), Readable.from([Buffer.from('orphan')]), { maxBytes: 10, onHead });
+    await database.pool.query(`UPDATE document_parts SET created_at = now() - interval '24 hours 5 minutes'`);
+    assert.equal(await sweep(false), 1);
     assert.equal((await Array.fromAsync(readParts(database.pool, id))).length, 1);
-    assert.equal(await sweepParts(database.pool), 0);
+    assert.equal(await sweep(true), 0);
   });
 });

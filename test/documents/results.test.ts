@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
-import { claimAttempt, failAttempt, reapExpired, releaseAttempt } from '../../src/documents/attempts.ts';
+import { endLostAttempts, failAttempt, releaseAttempt } from '../../src/documents/attempt-ends.ts';
+import { claimAttempt } from '../../src/documents/attempts.ts';
 import { storeResult } from '../../src/documents/results.ts';
-import { deleteDocument, listChunks, requeueDocuments } from '../../src/documents/store.ts';
+import { readOpenAttempts } from '../../src/documents/silence.ts';
+import { deleteDocument, listChunks, requeueDocument } from '../../src/documents/store.ts';
 import type { DomainError } from '../../src/platform/errors.ts';
 import { transaction } from '../../src/platform/postgres.ts';
 import { givenDocument, mustFind, policy, resultOf } from '../support/documents.ts';
@@ -32,6 +34,12 @@ describe('results', () => {
   };
   const rowsOf = async (id: string, table = 'chunks') =>
     Number((await database.pool.query(`SELECT count(*) FROM ${table} WHERE document_id = $1`, [id])).rows[0].count);
+  /** As when no backend has heard of its worker for a lease. */
+  const lose = async (id: string) => {
+    const open = await readOpenAttempts(database.pool);
+    const ended = await endLostAttempts(database.pool, open.filter(({ documentId }) => documentId === id), policy); // biome-ignore format: one thought
+    assert.equal(ended.length, 1);
+  };
   /** Some batches. */
   const many = Array.from({ length: 70 }, (_, index) => `chunk ${index}`);
   /** A result of `many` that stands still after some lines until it may go on. */
@@ -87,7 +95,7 @@ describe('results', () => {
   it('keeps the old chunks searchable until the new are whole', async () => {
     const first = await claimed();
     await store(first, resultOf(['old'], { dimensions }));
-    await requeueDocuments(database.pool, { id: first.documentId });
+    await requeueDocument(database.pool, first.documentId);
     const second = await claimed(2, first.documentId);
     await assert.rejects(store(second, resultOf(['new', 'half'], { dimensions, end: null })));
     assert.deepEqual(await texts(first.documentId), ['old']);
@@ -112,7 +120,7 @@ describe('results', () => {
     const storingAgain = store(id, again.body);
     await until(async () => (await rowsOf(id.documentId)) === 0);
     first.goOn();
-    await assert.rejects(storing, withCode('INVALID_REQUEST'));
+    await assert.rejects(storing, withCode('UNAVAILABLE'));
     assert.deepEqual(await texts(id.documentId), []);
     again.goOn();
     assert.equal((await storingAgain)?.chunks, many.length);
@@ -148,13 +156,10 @@ describe('results', () => {
     const result = held(35);
     const storing = store(old, result.body);
     await until(async () => (await rowsOf(old.documentId)) > 0);
-    await database.pool.query(`UPDATE documents SET lease_until = now() - interval '1 second' WHERE id = $1`, [
-      old.documentId,
-    ]);
-    await transaction(database.pool, (client) => reapExpired(client, policy));
+    await lose(old.documentId);
     const next = await claimed(2, old.documentId);
     result.goOn();
-    await assert.rejects(storing, withCode('CONFLICT'));
+    await assert.rejects(storing, withCode('UNAVAILABLE'));
     assert.equal(await rowsOf(old.documentId), 0, 'not a chunk of the old attempt');
 
     await store(next, resultOf(['new'], { dimensions }));
@@ -162,11 +167,44 @@ describe('results', () => {
     for (const late of [
       () => store(old, resultOf(['late'], { dimensions })),
       () => failAttempt(database.pool, old, failure, policy),
-      () => releaseAttempt(database.pool, old),
+      () => releaseAttempt(database.pool, old, policy),
     ])
       await assert.rejects(late(), withCode('CONFLICT'));
     assert.deepEqual(await texts(old.documentId), ['new']);
     assert.equal((await mustFind(database.pool, old.documentId)).status, 'completed');
+  });
+
+  it('is taken late from a worker that was taken for lost, where nobody else has the document by now', async () => {
+    const id = await claimed();
+    await lose(id.documentId);
+    assert.equal((await mustFind(database.pool, id.documentId)).status, 'queued');
+    assert.equal((await store(id, resultOf(many, { dimensions })))?.chunks, many.length);
+    const row = await mustFind(database.pool, id.documentId);
+    assert.deepEqual([row.status, row.attempts], ['completed', 1]);
+    assert.deepEqual(await texts(id.documentId), many);
+  });
+
+  it('is asked for again where its worker was taken for lost in the middle of it', async () => {
+    const id = await claimed();
+    const result = held(35);
+    const storing = store(id, result.body);
+    await until(async () => (await rowsOf(id.documentId)) > 0);
+    await lose(id.documentId);
+    result.goOn();
+    await assert.rejects(storing, withCode('UNAVAILABLE'));
+    assert.equal((await store(id, resultOf(many, { dimensions })))?.chunks, many.length);
+    assert.deepEqual(await texts(id.documentId), many);
+  });
+
+  it('is refused, at no cost, with the vectors of another model', async () => {
+    const id = await claimed();
+    const end = { end: true, chunks: 1, parseMs: 1, embedMs: 2, space: { model: 'other', dimensions } };
+    await assert.rejects(store(id, resultOf(['one'], { dimensions, end })), withCode('INCOMPATIBLE'));
+    assert.deepEqual(await texts(id.documentId), []);
+    assert.equal((await releaseAttempt(database.pool, id, policy)).counted, false);
+    const again = await claimed(2, id.documentId);
+    await store(again, resultOf(['one'], { dimensions, end: { ...end, space: { model: 'test', dimensions } } }));
+    assert.deepEqual(await texts(id.documentId), ['one']);
   });
 
   it('drops what Postgres can not hold', async () => {

@@ -6,7 +6,7 @@ import type { DocumentRow } from '../../src/documents/document.ts';
 import { storeParts } from '../../src/documents/parts.ts';
 import { findDocument, insertDocument } from '../../src/documents/store.ts';
 
-export const policy: AttemptPolicy = { maxAttempts: 2, leaseMs: 15_000, patienceMs: 60_000 };
+export const policy: AttemptPolicy = { maxAttempts: 2, leaseMs: 15_000 };
 
 /** An accepted document with the given text. */
 export async function givenDocument(

@@ -1,0 +1,176 @@
+import type pg from 'pg';
+import { transaction } from '../platform/postgres.ts';
+import { type AttemptId, type AttemptPolicy, LONGEST_BACKOFF_MS, refusal, resumeAttempt } from './attempts.ts';
+import type { DocumentRow } from './document.ts';
+import type { Failure, ProcessingErrorCode } from './job.ts';
+import type { OpenAttempt } from './silence.ts';
+
+/** Ends as lost that are not held against a document, for want of proof that it was at fault. */
+const MAX_UNCOUNTED_LOSSES = 10;
+/** Losses within so many percent of each other happened at the same place. */
+const SAME_PLACE_PERCENT = 2;
+
+/** What became of a document after an attempt that did not complete it. */
+export type AfterFailure = Pick<
+  DocumentRow,
+  'id' | 'status' | 'last_attempt' | 'error_code' | 'format' | 'lane' | 'trace_context' | 'trace_id'
+> & {
+  /** Whether the attempt counted. */
+  counted: boolean;
+  /** Queued, and may be worked on at once. */
+  is_due: boolean;
+};
+
+/**
+ * Ends an attempt that failed: the document is queued again, or failed for good.
+ * @throws DomainError as `claimAttempt` does: somebody else has the document now.
+ */
+export function failAttempt(
+  pool: pg.Pool,
+  id: AttemptId,
+  failure: Failure,
+  policy: AttemptPolicy,
+): Promise<AfterFailure> {
+  return endOwnAttempt(pool, id, policy, async (client, row) => {
+    const counted = !(failure.surroundings && failure.retryable);
+    await closeAttempt(client, id, { outcome: 'failed', code: failure.code, counted });
+    if (!failure.retryable || (counted && row.attempts >= policy.maxAttempts))
+      return giveUp(client, id.documentId, failure);
+    const delayMs = Math.min(LONGEST_BACKOFF_MS, Math.max(failure.retryAfterMs ?? 0, backoffMs(row.attempts_of_run)));
+    return requeue(client, id.documentId, { delayMs, counted });
+  });
+}
+
+/** Takes back an attempt that its worker hands over unfinished, as when it shuts down. It is not counted. */
+export function releaseAttempt(pool: pg.Pool, id: AttemptId, policy: AttemptPolicy): Promise<AfterFailure> {
+  return endOwnAttempt(pool, id, policy, async (client) => {
+    await closeAttempt(client, id, { outcome: 'abandoned', counted: false });
+    return requeue(client, id.documentId, { delayMs: 0, counted: false });
+  });
+}
+
+type LockedRow = DocumentRow & { attempts_of_run: number };
+
+/** Runs `end` in one transaction on the document of an attempt that is, or is again, its worker's. */
+async function endOwnAttempt(
+  pool: pg.Pool,
+  id: AttemptId,
+  policy: AttemptPolicy,
+  end: (client: pg.PoolClient, row: LockedRow) => Promise<AfterFailure>,
+): Promise<AfterFailure> {
+  const ended = await transaction(pool, async (client) => {
+    const lock = () =>
+      client.query<LockedRow>(
+        `SELECT *, (SELECT count(*)::int FROM attempts a WHERE a.document_id = d.id AND a.started_at >= d.queued_at) AS attempts_of_run
+         FROM documents d WHERE id = $1 AND status = 'processing' AND last_attempt = $2 FOR UPDATE`,
+        [id.documentId, id.attempt],
+      );
+    let { rows } = await lock();
+    if (rows.length === 0 && (await resumeAttempt(client, id, policy))) ({ rows } = await lock());
+    return rows[0] && end(client, rows[0]);
+  });
+  if (!ended) throw await refusal(pool, id);
+  return ended;
+}
+
+/**
+ * Ends attempts whose workers have fallen silent. The first loss of a run counts, and each further one at a place
+ * where one was lost before; others may be a worker's bad luck, such as two restarts of its machine, and do not.
+ * @returns those that were ended: not one that gave a sign of life just now.
+ */
+export function endLostAttempts(
+  pool: pg.Pool,
+  silent: readonly OpenAttempt[],
+  policy: AttemptPolicy,
+): Promise<AfterFailure[]> {
+  return transaction(pool, async (client) => {
+    const ended: AfterFailure[] = [];
+    for (const open of silent) {
+      const after = await endLostAttempt(client, open, policy);
+      if (after) ended.push(after);
+    }
+    return ended;
+  });
+}
+
+async function endLostAttempt(
+  client: pg.PoolClient,
+  open: OpenAttempt,
+  policy: AttemptPolicy,
+): Promise<AfterFailure | undefined> {
+  const { rows } = await client.query<DocumentRow & { losses: number; losses_here: number }>(
+    `SELECT d.*, l.* FROM documents d CROSS JOIN LATERAL (
+       SELECT count(*)::int AS losses, count(*) FILTER (WHERE abs(a.lost_percent - d.percent) <= $4)::int AS losses_here
+       FROM attempts a WHERE a.document_id = d.id AND a.outcome = 'lost' AND a.started_at >= d.queued_at
+     ) l WHERE id = $1 AND status = 'processing' AND last_attempt = $2 AND lease_until::text = $3
+     FOR UPDATE OF d SKIP LOCKED`,
+    [open.documentId, open.attempt, open.lease, SAME_PLACE_PERCENT],
+  );
+  const row = rows[0];
+  if (!row) return undefined;
+  const counted = row.losses === 0 || row.losses_here > 0 || row.losses >= MAX_UNCOUNTED_LOSSES;
+  await closeAttempt(client, open, { outcome: 'lost', code: 'WORKER_CRASHED', counted, lostPercent: row.percent });
+  if (!counted || row.attempts < policy.maxAttempts) return requeue(client, row.id, { delayMs: 0, counted });
+  return giveUp(client, row.id, {
+    code: 'WORKER_CRASHED',
+    message: `The worker died or went silent while it processed this document, ${row.attempts} times.`,
+  });
+}
+
+async function closeAttempt(
+  client: pg.PoolClient,
+  { documentId, attempt }: AttemptId,
+  end: {
+    outcome: 'failed' | 'lost' | 'abandoned';
+    code?: ProcessingErrorCode;
+    counted: boolean;
+    lostPercent?: number;
+  },
+): Promise<void> {
+  await client.query(
+    `UPDATE attempts SET ended_at = now(), outcome = $3, error_code = $4, counted = $5, lost_percent = $6
+     WHERE document_id = $1 AND number = $2`,
+    [documentId, attempt, end.outcome, end.code, end.counted, end.lostPercent],
+  );
+  await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt = $2', [documentId, attempt]);
+}
+
+/** A document that has to wait is put on its way when it is due, by the task that looks for such. */
+async function requeue(
+  client: pg.PoolClient,
+  id: string,
+  { delayMs, counted }: { delayMs: number; counted: boolean },
+): Promise<AfterFailure> {
+  const { rows } = await client.query<AfterFailure>(
+    `UPDATE documents SET status = 'queued', stage = NULL, percent = 0, lease_until = NULL, updated_at = now(),
+       enqueued_at = CASE WHEN $2::float8 = 0 THEN now() END, not_before = now() + make_interval(secs => $2::float8),
+       attempts = attempts - CASE WHEN $3 THEN 0 ELSE 1 END
+     WHERE id = $1 RETURNING *, $3::boolean AS counted, $2::float8 = 0 AS is_due`,
+    [id, delayMs / 1000, counted],
+  );
+  return one(rows);
+}
+
+async function giveUp(
+  client: pg.PoolClient,
+  id: string,
+  error: { code: ProcessingErrorCode; message: string },
+): Promise<AfterFailure> {
+  const { rows } = await client.query<AfterFailure>(
+    `UPDATE documents SET status = 'failed', stage = NULL, lease_until = NULL, updated_at = now(), completed_at = now(),
+       error_code = $2, error_message = $3, total_ms = greatest(0, extract(epoch FROM now() - queued_at) * 1000)
+     WHERE id = $1 RETURNING *, true AS counted, false AS is_due`,
+    [id, error.code, error.message],
+  );
+  return one(rows);
+}
+
+function one<T>(rows: readonly T[]): T {
+  const [row] = rows;
+  if (row === undefined) throw new Error('a row that was locked is gone');
+  return row;
+}
+
+/** 1, 2, 4 … 60 s, each with up to half as much again, so that many do not come back as one. */
+const backoffMs = (attempts: number): number =>
+  Math.min(60_000, 1000 * 2 ** Math.min(6, Math.max(0, attempts - 1))) * (1 + Math.random() / 2);
