@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { transaction } from '../platform/postgres.ts';
+import { activeTraceContext } from '../platform/trace-id.ts';
 import { type AttemptId, type AttemptPolicy, LONGEST_BACKOFF_MS, refusal, resumeAttempt } from './attempts.ts';
 import type { DocumentRow } from './document.ts';
 import type { Failure, ProcessingErrorCode } from './job.ts';
@@ -13,7 +14,7 @@ const SAME_PLACE_PERCENT = 2;
 /** What became of a document after an attempt that did not complete it. */
 export type AfterFailure = Pick<
   DocumentRow,
-  'id' | 'status' | 'last_attempt' | 'error_code' | 'format' | 'lane' | 'trace_context' | 'trace_id'
+  'id' | 'status' | 'last_attempt' | 'error_code' | 'format' | 'lane' | 'trace_context' | 'requested_by' | 'trace_id'
 > & {
   /** Whether the attempt counted. */
   counted: boolean;
@@ -144,9 +145,9 @@ async function requeue(
   const { rows } = await client.query<AfterFailure>(
     `UPDATE documents SET status = 'queued', stage = NULL, percent = 0, lease_until = NULL, updated_at = now(),
        enqueued_at = CASE WHEN $2::float8 = 0 THEN now() END, not_before = now() + make_interval(secs => $2::float8),
-       attempts = attempts - CASE WHEN $3 THEN 0 ELSE 1 END
+       attempts = attempts - CASE WHEN $3 THEN 0 ELSE 1 END, requested_by = $4
      WHERE id = $1 RETURNING *, $3::boolean AS counted, $2::float8 = 0 AS is_due`,
-    [id, delayMs / 1000, counted],
+    [id, delayMs / 1000, counted, activeTraceContext()],
   );
   return one(rows);
 }

@@ -1,4 +1,4 @@
-import { type Context, context, type Link, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { type Link, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type { Logger } from '../platform/logger.ts';
 import { QueueUnavailableError } from '../platform/queue.ts';
 import type { DocumentRow } from './document.ts';
@@ -6,7 +6,7 @@ import { type Job, jobId } from './job.ts';
 import type { Producers } from './producers.ts';
 
 /** What dispatching needs to know of a document. */
-export type Dispatchable = Pick<DocumentRow, 'id' | 'lane' | 'last_attempt' | 'trace_context'>;
+export type Dispatchable = Pick<DocumentRow, 'id' | 'lane' | 'last_attempt' | 'trace_context' | 'requested_by'>;
 
 /**
  * Puts the next attempt of a queued document that is due on its lane's queue, as part of the document's trace.
@@ -25,7 +25,7 @@ export async function dispatch(
       id: jobId(job),
       data: job,
       parent,
-      links: linkToCaller(parent),
+      links: linkTo(document.requested_by),
     });
     return true;
   } catch (error) {
@@ -40,8 +40,7 @@ export async function dispatch(
  * Every attempt is a child of the upload. What sent a further one on its way is linked to it: the report
  * of the failure before, in the same trace, or the request to process it again, in a trace of its own.
  */
-function linkToCaller(parent: Context): Link[] {
-  const caller = trace.getSpanContext(context.active());
-  const isOther = caller !== undefined && caller.spanId !== trace.getSpanContext(parent)?.spanId;
-  return isOther ? [{ context: caller }] : [];
+function linkTo(requestedBy: Record<string, string> | null): Link[] {
+  const caller = requestedBy && trace.getSpanContext(propagation.extract(ROOT_CONTEXT, requestedBy));
+  return caller ? [{ context: caller }] : [];
 }

@@ -27,6 +27,7 @@ export interface DocumentRow {
   error_code: ProcessingErrorCode | null;
   error_message: string | null;
   trace_context: Record<string, string>;
+  requested_by: Record<string, string> | null;
   trace_id: string | null;
   queued_ms: number | null;
   parse_ms: number | null;

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { type Queryable, transaction } from '../platform/postgres.ts';
+import { activeTraceContext } from '../platform/trace-id.ts';
 import { removeFromCorpus } from '../search/corpus-statistics.ts';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
 import type { DocumentRow, DocumentStatus, Metadata } from './document.ts';
@@ -118,8 +119,8 @@ const NEW_RUN = `status = 'queued', stage = NULL, percent = 0, attempts = 0, err
  */
 export async function requeueDocument(db: Queryable, id: string): Promise<DocumentRow | undefined> {
   const { rows } = await db.query<DocumentRow>(
-    `UPDATE documents SET ${NEW_RUN}, enqueued_at = now() WHERE id = $1 AND status IN ('completed', 'failed') RETURNING *`,
-    [id],
+    `UPDATE documents SET ${NEW_RUN}, enqueued_at = now(), requested_by = $2 WHERE id = $1 AND status IN ('completed', 'failed') RETURNING *`,
+    [id, activeTraceContext()],
   );
   return rows[0];
 }
@@ -144,10 +145,10 @@ export async function requeueFailed(
   options: { lane: Lane; limit: number; enqueued: boolean },
 ): Promise<DocumentRow[]> {
   const { rows } = await db.query<DocumentRow>(
-    `UPDATE documents SET ${NEW_RUN}, enqueued_at = CASE WHEN $6 THEN now() END WHERE id IN (
+    `UPDATE documents SET ${NEW_RUN}, enqueued_at = CASE WHEN $6 THEN now() END, requested_by = $7 WHERE id IN (
        SELECT id FROM documents WHERE ${FAILED} AND lane = $4 ORDER BY updated_at LIMIT $5 FOR UPDATE SKIP LOCKED)
      RETURNING *`,
-    [code, collection, ids, options.lane, options.limit, options.enqueued],
+    [code, collection, ids, options.lane, options.limit, options.enqueued, activeTraceContext()],
   );
   return rows;
 }

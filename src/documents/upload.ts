@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { context, propagation } from '@opentelemetry/api';
 import type pg from 'pg';
 import { DomainError } from '../platform/errors.ts';
 import { invalidRequest } from '../platform/mount-endpoints.ts';
 import { readMultipart } from '../platform/multipart.ts';
-import { activeTraceId } from '../platform/trace-id.ts';
+import { activeTraceContext, activeTraceId } from '../platform/trace-id.ts';
 import { detectFormat } from './detect-format.ts';
 import type { DocumentRow, Metadata } from './document.ts';
 import { type Format, formatOfName, type Lane, laneOf } from './formats.ts';
@@ -109,8 +108,7 @@ function accept(
   file: { name: string; format: Format; stored: StoredBytes },
   description: Description,
 ): Promise<{ row: DocumentRow; duplicate: boolean }> {
-  const traceContext: Record<string, string> = {};
-  propagation.inject(context.active(), traceContext);
+  const traceContext = activeTraceContext();
   const traceId = activeTraceId();
   const { collection, metadata } = description;
   return insertDocument(pool, { id, ...file, ...file.stored, collection, metadata, traceContext, traceId });

@@ -4,5 +4,8 @@
 ALTER TABLE attempts ADD COLUMN counted boolean NOT NULL DEFAULT true;
 ALTER TABLE attempts ADD COLUMN lost_percent int;
 
+-- W3C trace context of what asked for the next attempt of a document: the report of a failure, or a request.
+ALTER TABLE documents ADD COLUMN requested_by jsonb;
+
 -- The first piece of each upload, by age: what never became a document is found without reading all pieces.
 CREATE INDEX document_parts_first ON document_parts (created_at) WHERE part = 0;

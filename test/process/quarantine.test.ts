@@ -50,12 +50,12 @@ describe('a document that kills its parser, among a hundred good ones', function
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ code }),
       });
-      return (await response.json()) as { requeued: number };
+      return (await response.json()) as { requeued: number; left: number };
     };
     const [letter] = await deadLetters('?code=WORKER_CRASHED');
     assert.ok(letter);
-    assert.deepEqual(await requeue('CORRUPT_FILE'), { requeued: 0 });
-    assert.deepEqual(await requeue('WORKER_CRASHED'), { requeued: 1 });
+    assert.deepEqual(await requeue('CORRUPT_FILE'), { requeued: 0, left: 0 });
+    assert.deepEqual(await requeue('WORKER_CRASHED'), { requeued: 1, left: 0 });
     assert.deepEqual(await deadLetters(), []);
     const deleted = await service.call(`/api/v1/documents/${letter.id}`, { method: 'DELETE' });
     assert.equal(deleted.status, 204);
