@@ -3,9 +3,11 @@ import { hostname } from 'node:os';
 import { telemetry } from '../telemetry/register.ts';
 import { watchAgreement } from './ai-worker/agreement.ts';
 import { createBackendClient } from './ai-worker/backend-client.ts';
+import { openHandsForOthers } from './ai-worker/hands-for-others.ts';
+import { createInHand } from './ai-worker/in-hand.ts';
 import { openLanes } from './ai-worker/lanes.ts';
 import { openParsePool } from './ai-worker/parse-pool.ts';
-import { processDocument } from './ai-worker/process-document.ts';
+import { processInOwnTrace, processJob, spaceOf } from './ai-worker/process-document.ts';
 import { type ProgressWatch, watchProgress } from './ai-worker/progress-watch.ts';
 import { createProviderGate } from './ai-worker/provider-gate.ts';
 import { forwardErrors } from './alerting/forward-errors.ts';
@@ -20,6 +22,9 @@ import { endAtOnce } from './platform/log-crash.ts';
 import { startLoopWatchdog } from './platform/loop-watchdog.ts';
 import { run } from './platform/run.ts';
 import { VERSION } from './platform/version.ts';
+
+/** Beside those of a lane that take jobs: whoever holds none is served while those are full. */
+const HANDS_FOR_OTHERS = 2;
 
 /** A parser may take two minutes, a step of embedding as long; nothing takes five. */
 const LONGEST_STEP_MS = 300_000;
@@ -60,25 +65,44 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
   const gate = createProviderGate(await openEmbedder(embedderOptions(config)), { logger });
   lifecycle.onClose('embedder', () => gate.embedder.close());
   const parsePool = openParsePool({
-    concurrency: concurrency.fast + concurrency.heavy,
+    concurrency: concurrency.fast + concurrency.heavy + HANDS_FOR_OTHERS,
     timeoutMs: 120_000,
     memoryMb: 1024,
     ocr: config.OCR_ENABLED,
   });
   lifecycle.onClose('parsers', () => parsePool.close());
-  const deps = { backend, parsePool, embedder: gate.embedder, logger };
+  const inHand = createInHand();
+  const depsOf = (lane: Lane) => ({
+    backend,
+    parsePool,
+    embedder: gate.embedder,
+    logger,
+    inHand,
+    onProgress: progress[lane].note,
+    onDisagreement: () => agreement.doubt(),
+  });
   const lanes = openLanes({
     redisUrl: config.REDIS_URL,
     concurrency,
     logger,
     lifecycle,
     onJob: async (job, { lane, signal }) => {
-      const onProgress = progress[lane].note;
-      onProgress();
-      await gate.pass(signal, onProgress);
-      await processDocument(job, signal, { ...deps, onProgress, onDisagreement: () => agreement.doubt() });
-      onProgress();
+      const deps = depsOf(lane);
+      deps.onProgress();
+      await gate.pass(signal, deps.onProgress);
+      await processJob(job, lane, signal, deps);
+      deps.onProgress();
     },
+    openHandsForOthers: (lane, areFull) =>
+      openHandsForOthers({
+        lane,
+        count: HANDS_FOR_OTHERS,
+        isNeeded: () => areFull() && gate.isOpen,
+        inHand,
+        claim: (turn) => backend.claimTurn(lane, turn, spaceOf(gate.embedder)),
+        work: (claimed, signal) => processInOwnTrace(claimed, lane, signal, depsOf(lane)),
+        logger,
+      }),
   });
   const stallMs = config.WORKER_STALL_TIMEOUT;
   const watch = (lane: Lane) =>

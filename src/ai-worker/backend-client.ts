@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout } from 'node:timers/promises';
 import { context, propagation } from '@opentelemetry/api';
+import type { Lane } from '../documents/formats.ts';
 import {
   type Agreement,
   agreementSchema,
@@ -14,6 +15,7 @@ import {
   type Failure,
   type Job,
   type Progress,
+  type Turn,
 } from '../documents/job.ts';
 import { AttemptLostError, BackendError, ContractError, DisagreementError } from './backend-errors.ts';
 
@@ -36,7 +38,10 @@ export interface BackendClient {
   /** What this backend speaks and stores; undefined where it is of a version that does not say. Asked once. */
   agreement(timeoutMs: number): Promise<Agreement | undefined>;
   /** @param space of the vectors that this worker makes. */
-  claim(job: Job, space: EmbeddingSpace | undefined, signal: AbortSignal): Promise<Claimed>;
+  /** @param holding documents that this worker is at already. */
+  claim(job: Job, own: { space: EmbeddingSpace | undefined; holding: string[] }, signal: AbortSignal): Promise<Claimed>;
+  /** Asks, once, for a document of others than those in hand; undefined where none waits. */
+  claimTurn(lane: Lane, turn: Turn, space: EmbeddingSpace | undefined): Promise<Claimed | undefined>;
   content(documentId: string, signal: AbortSignal): Promise<Uint8Array>;
   /** Said once: the next sign of life comes soon. */
   progress(claimed: Claimed, progress: Progress, timeoutMs: number): Promise<void>;
@@ -78,11 +83,22 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
       await check(response);
       return agreementSchema.parse(await response.json());
     },
-    claim: async ({ documentId, attempt }, space, signal) => {
-      const claim = { attempt, worker: options.worker, contract: CONTRACT, space };
+    claim: async ({ documentId, attempt }, own, signal) => {
+      const claim = { attempt, worker: options.worker, contract: CONTRACT, ...own };
       const ask = () => post(`/internal/documents/${documentId}/attempts`, claim);
       const response = await persist(ask, { signal, patienceMs: options.patienceMs });
       return claimedSchema.parse(await response.json());
+    },
+    claimTurn: async (lane, turn, space) => {
+      const claim = { ...turn, worker: options.worker, contract: CONTRACT, space };
+      try {
+        const response = await post(`/internal/lanes/${lane}/attempts`, claim);
+        return claimedSchema.parse(await response.json());
+      } catch (error) {
+        // Nothing waits; or a backend of the version before does not know of turns.
+        if (error instanceof AttemptLostError) return undefined;
+        throw error;
+      }
     },
     content: (documentId, signal) =>
       persist(

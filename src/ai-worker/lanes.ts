@@ -13,6 +13,14 @@ export interface LanesOptions {
   lifecycle: Lifecycle;
   /** Must resolve whatever becomes of the job. */
   onJob: (job: Job, context: { lane: Lane; signal: AbortSignal }) => Promise<void>;
+  /** Opens what a lane has beside the hands that take jobs, given whether those are full; answers how it is closed. */
+  openHandsForOthers: (lane: Lane, areFull: () => boolean) => (graceMs: number) => Promise<void>;
+}
+
+/** One lane that takes jobs. */
+interface OpenLane {
+  consumer: Consumer;
+  closeHandsForOthers: (graceMs: number) => Promise<void>;
 }
 
 /** At shutdown, documents that are nearly done may end; the others are handed back. */
@@ -35,11 +43,12 @@ export interface Lanes {
 /** Takes jobs from every lane once it is open, each with hands of its own, so that heavy documents never delay light ones. */
 export function openLanes(options: LanesOptions): Lanes {
   const running = new Map<string, Promise<void>>();
-  const openLane = (lane: Lane) =>
-    openConsumer({
+  const openLane = (lane: Lane): OpenLane => {
+    const concurrency = options.concurrency[lane];
+    const consumer = openConsumer({
       name: queueName(lane),
       redisUrl: options.redisUrl,
-      concurrency: options.concurrency[lane],
+      concurrency,
       logger: options.logger,
       onJob: async (data, { id, signal }) => {
         // A queue that took this process for dead may give it a job that it has.
@@ -49,29 +58,33 @@ export function openLanes(options: LanesOptions): Lanes {
         return work;
       },
     });
-  let consumers: Record<Lane, Consumer> | undefined;
+    const closeHandsForOthers = options.openHandsForOthers(lane, () => consumer.active() >= concurrency);
+    return { consumer, closeHandsForOthers };
+  };
+  let lanes: Record<Lane, OpenLane> | undefined;
 
   async function close(graceMs: number): Promise<void> {
-    const closing = consumers;
-    consumers = undefined;
+    const closing = lanes;
+    lanes = undefined;
     if (!closing) return;
-    await Promise.all(LANES.map((lane) => closing[lane].stop(graceMs)));
+    const othersClosed = LANES.map((lane) => closing[lane].closeHandsForOthers(graceMs));
+    await Promise.all(LANES.map((lane) => closing[lane].consumer.stop(graceMs)));
     // What was handed back is still telling the backend so.
-    const told = Promise.allSettled(running.values());
+    const told = Promise.allSettled([...running.values(), ...othersClosed]);
     await withTimeout(told, HAND_BACK_MS, () => new Error('jobs are still running')).catch(() => undefined);
   }
 
   options.lifecycle.onClose('queues', () => close(GRACE_MS));
   return {
     open: () => {
-      if (!options.lifecycle.signal.aborted) consumers ??= { fast: openLane('fast'), heavy: openLane('heavy') };
+      if (!options.lifecycle.signal.aborted) lanes ??= { fast: openLane('fast'), heavy: openLane('heavy') };
     },
     pause: () => close(0),
     ready: async () => {
-      const open = consumers;
-      return open !== undefined && (await Promise.all(LANES.map((lane) => open[lane].ready()))).every(Boolean);
+      const open = lanes;
+      return open !== undefined && (await Promise.all(LANES.map((lane) => open[lane].consumer.ready()))).every(Boolean);
     },
-    active: (lane) => consumers?.[lane].active() ?? 0,
-    waiting: async (lane) => (await consumers?.[lane].waiting()) ?? 0,
+    active: (lane) => lanes?.[lane].consumer.active() ?? 0,
+    waiting: async (lane) => (await lanes?.[lane].consumer.waiting()) ?? 0,
   };
 }

@@ -7,6 +7,7 @@ import {
   ATTR_DOCUMENT_ID,
   ATTR_TEXT_CHARACTERS,
 } from '../documents/attributes.ts';
+import type { Lane } from '../documents/formats.ts';
 import {
   type Chunk,
   type Claimed,
@@ -14,7 +15,9 @@ import {
   type Failure,
   indexedText,
   type Job,
+  jobId,
   ProcessingError,
+  queueName,
   type ResultChunk,
   type ResultEnd,
   type Stage,
@@ -23,8 +26,10 @@ import { type Embedder, EmbeddingError } from '../embeddings/embedder.ts';
 import { errorType } from '../platform/errors.ts';
 import { type Logger, withLogFields } from '../platform/logger.ts';
 import { markFailed } from '../platform/mark-failed.ts';
+import { traceProcess } from '../platform/queue-tracing.ts';
 import type { BackendClient } from './backend-client.ts';
 import { AttemptLostError, ContractError, DisagreementError } from './backend-errors.ts';
+import type { InHand } from './in-hand.ts';
 import { recordStage } from './metrics.ts';
 import type { ParsePool } from './parse-pool.ts';
 import type { Parsed } from './parse-process.ts';
@@ -37,6 +42,8 @@ export interface ProcessDeps {
   logger: Logger;
   /** Told whenever a document gets on. */
   onProgress: () => void;
+  /** Whose documents are being worked on. */
+  inHand: InHand;
   /** Told when the backend says that this worker can't work for it. */
   onDisagreement: () => void;
 }
@@ -50,23 +57,42 @@ const MIN_TEXTS_A_STEP = 32;
 const MAX_TEXTS_A_STEP = 256;
 
 /**
- * Does one job: claims the attempt, reads, parses, embeds, and hands the result to the backend.
- * Resolves whatever becomes of the document: the backend is told, or finds out by the lease.
+ * Does one job: claims an attempt, of the document whose turn it is, reads, parses, embeds, and hands the result to
+ * the backend. Resolves whatever becomes of the document: the backend is told, or finds out by the lease.
  * @param signal aborted when the worker shuts down: the attempt is handed back.
  */
-export async function processDocument(job: Job, signal: AbortSignal, deps: ProcessDeps): Promise<void> {
+export async function processJob(job: Job, lane: Lane, signal: AbortSignal, deps: ProcessDeps): Promise<void> {
   let claimed: Claimed;
   try {
-    claimed = await deps.backend.claim(job, spaceOf(deps.embedder), signal);
+    const holding = deps.inHand.of(lane).map(({ documentId }) => documentId);
+    claimed = await deps.backend.claim(job, { space: spaceOf(deps.embedder), holding }, signal);
   } catch (error) {
     return notClaimed(error, job, signal, deps);
   }
+  if (claimed.documentId === job.documentId) return processClaimed(claimed, lane, signal, deps);
+  await processInOwnTrace(claimed, lane, signal, deps);
+}
+
+/** Works on a document whose job is still waiting, as a part of its own trace and not of what runs now. */
+export function processInOwnTrace(claimed: Claimed, lane: Lane, signal: AbortSignal, deps: ProcessDeps): Promise<void> {
+  return traceProcess({ queue: queueName(lane), id: jobId(claimed) }, claimed, () =>
+    processClaimed(claimed, lane, signal, deps),
+  );
+}
+
+async function processClaimed(claimed: Claimed, lane: Lane, signal: AbortSignal, deps: ProcessDeps): Promise<void> {
+  const { documentId, attempt, format } = claimed;
   trace.getActiveSpan()?.setAttributes({
-    [ATTR_DOCUMENT_ID]: job.documentId,
-    [ATTR_DOCUMENT_ATTEMPT]: job.attempt,
-    [ATTR_DOCUMENT_FORMAT]: claimed.format,
+    [ATTR_DOCUMENT_ID]: documentId,
+    [ATTR_DOCUMENT_ATTEMPT]: attempt,
+    [ATTR_DOCUMENT_FORMAT]: format,
   });
-  await withLogFields({ documentId: job.documentId, attempt: job.attempt }, () => runAttempt(claimed, signal, deps));
+  const leave = deps.inHand.enter(lane, claimed);
+  try {
+    await withLogFields({ documentId, attempt }, () => runAttempt(claimed, signal, deps));
+  } finally {
+    leave();
+  }
 }
 
 /** Whoever asks next is answered: the job goes on to others, or comes again. */
@@ -88,7 +114,8 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-const spaceOf = ({ model, dimensions }: Embedder): EmbeddingSpace => ({ model, dimensions });
+/** Of the vectors that an embedder makes. */
+export const spaceOf = ({ model, dimensions }: Embedder): EmbeddingSpace => ({ model, dimensions });
 
 async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: ProcessDeps): Promise<void> {
   const lost = new AbortController();

@@ -8,6 +8,8 @@ import type { Logger } from '../platform/logger.ts';
 export interface ProviderGate {
   /** The embedder, watched. */
   embedder: Embedder;
+  /** Whether work may begin now. */
+  readonly isOpen: boolean;
   /**
    * Resolves when work may begin; rejects when aborted.
    * @param onWait told before each wait, of a minute or so.
@@ -61,6 +63,9 @@ export function createProviderGate(embedder: Embedder, options: { logger: Logger
           throw error;
         }
       },
+    },
+    get isOpen() {
+      return Date.now() >= openAt;
     },
     pass: async (signal, onWait) => {
       for (let waitMs = openAt - Date.now(); waitMs > 0; waitMs = openAt - Date.now()) {

@@ -24,7 +24,7 @@ export type AfterFailure = Pick<
 
 /**
  * Ends an attempt that failed: the document is queued again, or failed for good.
- * @throws DomainError as `claimAttempt` does: somebody else has the document now.
+ * @throws DomainError `NOT_FOUND` if the document is gone, `CONFLICT` if somebody else has it now.
  */
 export function failAttempt(
   pool: pg.Pool,

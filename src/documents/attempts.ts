@@ -1,8 +1,6 @@
-import type pg from 'pg';
 import { DomainError } from '../platform/errors.ts';
 import type { Queryable } from '../platform/postgres.ts';
-import type { DocumentRow } from './document.ts';
-import { type Claim, type Claimed, CONTRACT, type Progress, type Stage } from './job.ts';
+import type { Progress, Stage } from './job.ts';
 
 /** How attempts are dealt out. */
 export interface AttemptPolicy {
@@ -24,46 +22,6 @@ export const LONGEST_BACKOFF_MS = 5 * 60_000;
 export const IS_DUE = `(not_before <= now() OR not_before > now() + interval '${LONGEST_BACKOFF_MS + 30_000} ms')`;
 
 const LEASE = 'now() + make_interval(secs => ';
-
-/**
- * Hands a queued document to a worker and counts the attempt, before any work is done: a document
- * that kills its worker has used it up. Asking again for what one has already is answered the same.
- * @throws DomainError `NOT_FOUND` if the document is gone, `CONFLICT` if it is not this job's turn.
- */
-export async function claimAttempt(
-  pool: pg.Pool,
-  documentId: string,
-  claim: Pick<Claim, 'attempt' | 'worker'>,
-  policy: AttemptPolicy,
-): Promise<Claimed> {
-  const { rows } = await pool.query<DocumentRow>(
-    `WITH claimed AS (
-       UPDATE documents SET status = 'processing', stage = 'fetch', percent = 0, attempts = attempts + 1, last_attempt = $2,
-         lease_until = ${LEASE} $4::float8), updated_at = now(),
-         queued_ms = coalesce(queued_ms, greatest(0, extract(epoch FROM now() - queued_at) * 1000))
-       WHERE id = $1 AND status = 'queued' AND last_attempt = $2 - 1
-       RETURNING *
-     ), attempt AS (
-       INSERT INTO attempts (document_id, number, worker) SELECT id, last_attempt, $3 FROM claimed
-     )
-     SELECT * FROM claimed
-     UNION ALL
-     SELECT d.* FROM documents d JOIN attempts a ON a.document_id = d.id AND a.number = $2
-     WHERE d.id = $1 AND d.status = 'processing' AND d.last_attempt = $2 AND a.worker = $3`,
-    [documentId, claim.attempt, claim.worker, policy.leaseMs / 1000],
-  );
-  const row = rows[0];
-  if (!row) throw await whyNotYours(pool, documentId);
-  return {
-    documentId,
-    attempt: claim.attempt,
-    name: row.name,
-    format: row.format,
-    bytes: Number(row.bytes),
-    leaseMs: policy.leaseMs,
-    contract: CONTRACT,
-  };
-}
 
 /** Whether a document that an attempt asks for is gone, or another's. */
 export async function whyNotYours(db: Queryable, documentId: string): Promise<DomainError> {
@@ -142,7 +100,7 @@ export async function renewLease(
 
 /**
  * Takes a sign of life, which renews the lease.
- * @throws DomainError as `claimAttempt` does: the worker must stop.
+ * @throws DomainError `NOT_FOUND` if the document is gone, `CONFLICT` if somebody else has it: the worker must stop.
  */
 export async function recordProgress(
   db: Queryable,

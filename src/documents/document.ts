@@ -10,6 +10,8 @@ export type Metadata = Record<string, unknown>;
 export interface DocumentRow {
   id: string;
   collection: string;
+  /** Fingerprint of the API key that sent it. */
+  owner: string;
   name: string;
   format: Format;
   lane: Lane;

@@ -21,7 +21,7 @@ export interface DocumentDeps {
   pool: pg.Pool;
   producers: Producers;
   logger: Logger;
-  upload: UploadOptions;
+  upload: Omit<UploadOptions, 'owner'>;
   admission: Admission;
   watcher: DocumentWatcher;
   /** Aborted when the process shuts down. */
@@ -165,7 +165,8 @@ async function upload(request: Request, response: Response, deps: DocumentDeps):
 }
 
 /** Reads a document, if there is room for it. */
-async function receive(request: Request, response: Response, { pool, upload: options, admission }: DocumentDeps) {
+async function receive(request: Request, response: Response, { pool, upload, admission }: DocumentDeps) {
+  const options: UploadOptions = { ...upload, owner: String(response.locals['keyFingerprint']) };
   const isForm = request.is('multipart/form-data');
   const limit = jsonLimit(options);
   const leave = admission.enter({ weight: isForm ? 0 : weightOfJson(request, limit) });

@@ -8,24 +8,29 @@ import type { Logger } from '../platform/logger.ts';
 import { markFailed } from '../platform/mark-failed.ts';
 import { afterFailure } from './after-failure.ts';
 import { failAttempt, releaseAttempt } from './attempt-ends.ts';
-import { type AttemptPolicy, claimAttempt, recordProgress } from './attempts.ts';
+import { type AttemptPolicy, recordProgress, whyNotYours } from './attempts.ts';
 import { ATTR_CHUNK_COUNT, ATTR_DOCUMENT_ID } from './attributes.ts';
+import { LANES } from './formats.ts';
 import {
   type Agreement,
   agreementSchema,
+  type Claimed,
   CONTRACT,
   claimedSchema,
   claimSchema,
   disagreement,
   type EmbeddingSpace,
   failureSchema,
+  jobId,
   progressSchema,
+  turnSchema,
 } from './job.ts';
 import { recordAttempt, recordProcessed } from './metrics.ts';
 import { readParts } from './parts.ts';
 import type { Producers } from './producers.ts';
 import { storeResult } from './results.ts';
 import { findDocument } from './store.ts';
+import { takeTurn } from './turns.ts';
 
 export interface InternalDeps {
   pool: pg.Pool;
@@ -67,9 +72,25 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
       answers: { 200: { description: 'Yours', schema: claimedSchema } },
       errors: [...errors, 'INCOMPATIBLE'],
       handle: async ({ params, body }) => {
-        const fault = disagreement(body, agreementOf(deps));
-        if (fault !== undefined) throw new DomainError('INCOMPATIBLE', fault);
-        return { status: 200, body: await claimAttempt(pool, params.id, body, policy) };
+        assertAgreement(body, deps);
+        return { status: 200, body: await claim(params.id, body, deps) };
+      },
+    }),
+    endpoint({
+      method: 'post',
+      path: '/internal/lanes/:lane/attempts',
+      operationId: 'claimTurn',
+      summary: 'Ask for a document of others than those in hand; counts the attempt',
+      tag,
+      params: z.object({ lane: z.enum(LANES) }),
+      body: turnSchema,
+      answers: { 200: { description: 'Yours', schema: claimedSchema } },
+      errors: [...errors, 'INCOMPATIBLE'],
+      handle: async ({ params, body }) => {
+        assertAgreement(body, deps);
+        const claimed = await takeTurn(pool, { lane: params.lane, ...body }, policy);
+        if (!claimed) throw new DomainError('NOT_FOUND', 'Nothing of others waits.');
+        return { status: 200, body: claimed };
       },
     }),
     endpoint({
@@ -151,6 +172,30 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
       },
     }),
   ];
+}
+
+/** @throws DomainError `INCOMPATIBLE` where the worker can't work for this backend. */
+function assertAgreement(worker: Parameters<typeof disagreement>[0], deps: InternalDeps): void {
+  const fault = disagreement(worker, agreementOf(deps));
+  if (fault !== undefined) throw new DomainError('INCOMPATIBLE', fault);
+}
+
+/** @throws DomainError `NOT_FOUND` if the job's document is gone, `CONFLICT` where nothing waits. */
+async function claim(
+  documentId: string,
+  { attempt, worker, holding }: { attempt: number; worker: string; holding: string[] },
+  { pool, policy }: InternalDeps,
+): Promise<Claimed> {
+  const row = await findDocument(pool, documentId);
+  const claimed =
+    row &&
+    (await takeTurn(
+      pool,
+      { lane: row.lane, worker, ticket: jobId({ documentId, attempt }), documentId, holding },
+      policy,
+    ));
+  if (!claimed) throw await whyNotYours(pool, documentId);
+  return claimed;
 }
 
 /** @throws DomainError `UNAVAILABLE` while the model's width is not known yet: no worker can begin. */

@@ -34,7 +34,10 @@ export class ProcessingError extends Error {
   }
 }
 
-/** A job: the document's id and which attempt it is meant to be, never content. The queue adds the trace context. */
+/**
+ * A job: the document's id and which attempt it is meant to be, never content. It says that there is work; which
+ * document is worked on is settled when a worker asks, by turns. The queue adds the trace context.
+ */
 export const jobSchema = z.object({
   documentId: z.uuid(),
   /** Number of the attempt that this job is for; also what makes its id in the queue. */
@@ -92,10 +95,27 @@ export const claimSchema = z.object({
   worker: z.string().min(1).max(128),
   contract: contractSchema.default(FIRST_CONTRACT),
   space: spaceSchema.optional(),
+  /** Documents that the worker is at: it goes on with them, even where it was taken for lost meanwhile. */
+  holding: z.array(z.uuid()).max(100).default([]),
 });
-export type Claim = z.infer<typeof claimSchema>;
 
-/** Answer to a claim (200). 404: the document is gone. 409: it is not this job's turn; drop the job. */
+/** Body of `POST /internal/lanes/:lane/attempts`: asks, without a job, for a document of others than those in hand. */
+export const turnSchema = claimSchema.omit({ attempt: true }).extend({
+  /** The worker's own: asked again, it is answered the same. */
+  ticket: z.string().min(1).max(128),
+  exceptOwners: z.array(z.string()).max(100).default([]),
+  exceptShares: z
+    .array(z.object({ owner: z.string(), collection: z.string() }))
+    .max(100)
+    .default([]),
+});
+/** What a worker that has free hands for others says. */
+export type Turn = Pick<z.output<typeof turnSchema>, 'ticket' | 'holding' | 'exceptOwners' | 'exceptShares'>;
+
+/**
+ * Answer to a claim (200): the document whose turn it is, which need not be the job's. 404: the job's document is
+ * gone. 409: nothing waits. Drop the job, either way.
+ */
 export const claimedSchema = z.object({
   documentId: z.uuid(),
   attempt: z.int().positive(),
@@ -105,6 +125,11 @@ export const claimedSchema = z.object({
   /** The attempt is the worker's for this long after each sign of life. */
   leaseMs: z.int().positive(),
   contract: contractSchema.default(FIRST_CONTRACT),
+  /** Whose document it is: the fingerprint of a key. Opaque, as is the next. */
+  owner: z.string().default(''),
+  collection: z.string().default(''),
+  /** W3C trace context of the upload. */
+  traceContext: z.record(z.string(), z.string()).default({}),
 });
 export type Claimed = z.infer<typeof claimedSchema>;
 

@@ -16,6 +16,8 @@ export interface NewDocument extends StoredBytes {
   name: string;
   format: Format;
   collection: string;
+  /** Fingerprint of the API key that sends it. */
+  owner: string;
   metadata: Metadata;
   traceContext: Record<string, string>;
   traceId: string | undefined;
@@ -30,8 +32,8 @@ export async function insertDocument(
   document: NewDocument,
 ): Promise<{ row: DocumentRow; duplicate: boolean }> {
   const { rows } = await pool.query<DocumentRow>(
-    `INSERT INTO documents (id, collection, name, format, lane, metadata, bytes, sha256, status, trace_context, trace_id, enqueued_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, now())
+    `INSERT INTO documents (id, collection, name, format, lane, metadata, bytes, sha256, status, trace_context, trace_id, enqueued_at, owner)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, now(), $11)
      ON CONFLICT (collection, sha256) DO NOTHING RETURNING *`,
     [
       document.id,
@@ -44,6 +46,7 @@ export async function insertDocument(
       document.sha256,
       document.traceContext,
       document.traceId,
+      document.owner,
     ],
   );
   if (rows[0]) return { row: rows[0], duplicate: false };

@@ -17,12 +17,15 @@ export interface UploadOptions {
   maxBytes: number;
   /** Whether images are read. */
   ocr: boolean;
+  /** Fingerprint of the API key that sends the document. */
+  owner: string;
   /** Told the lane of a document as soon as it shows; may refuse by throwing. */
   assertRoom: (lane: Lane) => void;
 }
 
 /** What a client says of a document, beside its bytes. */
 interface Description {
+  owner: string;
   collection: string;
   metadata: Metadata;
 }
@@ -47,7 +50,7 @@ export async function receiveMultipart(request: IncomingMessage, pool: pg.Pool, 
     if (!accepted) throw new DomainError('INVALID_REQUEST', 'Send the document as a part named "file".');
     const described = multipartFields.safeParse(fields);
     if (!described.success) throw invalidRequest(described.error, 'form');
-    return accept(pool, id, accepted, described.data);
+    return accept(pool, id, accepted, { ...described.data, owner: options.owner });
   });
 }
 
@@ -77,7 +80,7 @@ export async function receiveJson(body: unknown, pool: pg.Pool, options: UploadO
   const declared = format ?? (formatOfName(name) === undefined ? 'txt' : undefined);
   return keepOrSweep(pool, async (id) => {
     const file = await storeFile(pool, id, Readable.from([Buffer.from(content)]), { ...options, name, declared });
-    return accept(pool, id, { name, ...file }, description);
+    return accept(pool, id, { name, ...file }, { ...description, owner: options.owner });
   });
 }
 
@@ -110,8 +113,8 @@ function accept(
 ): Promise<{ row: DocumentRow; duplicate: boolean }> {
   const traceContext = activeTraceContext();
   const traceId = activeTraceId();
-  const { collection, metadata } = description;
-  return insertDocument(pool, { id, ...file, ...file.stored, collection, metadata, traceContext, traceId });
+  const { collection, metadata, owner } = description;
+  return insertDocument(pool, { id, ...file, ...file.stored, collection, owner, metadata, traceContext, traceId });
 }
 
 /** Bytes are stored before their document is: what is turned away must not stay. */

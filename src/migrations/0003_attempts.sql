@@ -9,3 +9,19 @@ ALTER TABLE documents ADD COLUMN requested_by jsonb;
 
 -- The first piece of each upload, by age: what never became a document is found without reading all pieces.
 CREATE INDEX document_parts_first ON document_parts (created_at) WHERE part = 0;
+
+-- Whose document it is: the fingerprint of the API key that sent it. Documents are worked on by turns over keys, and
+-- over a key's collections, whoever came first; these are the heads of all lines, and when each was last served.
+ALTER TABLE documents ADD COLUMN owner text NOT NULL DEFAULT '';
+CREATE INDEX documents_waiting ON documents (lane, owner, collection, queued_at) WHERE status = 'queued';
+CREATE TABLE turns (
+  lane text NOT NULL,
+  owner text NOT NULL,
+  collection text NOT NULL,
+  served_at timestamptz NOT NULL,
+  PRIMARY KEY (lane, owner, collection)
+);
+
+-- What asked for the attempt: the id of a job. Asked again, it is answered the same.
+ALTER TABLE attempts ADD COLUMN ticket text;
+CREATE INDEX attempts_open ON attempts (ticket) WHERE ended_at IS NULL;

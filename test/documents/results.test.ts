@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { endLostAttempts, failAttempt, releaseAttempt } from '../../src/documents/attempt-ends.ts';
-import { claimAttempt } from '../../src/documents/attempts.ts';
 import { storeResult } from '../../src/documents/results.ts';
 import { readOpenAttempts } from '../../src/documents/silence.ts';
 import { deleteDocument, listChunks, requeueDocument } from '../../src/documents/store.ts';
 import type { DomainError } from '../../src/platform/errors.ts';
 import { transaction } from '../../src/platform/postgres.ts';
-import { givenDocument, mustFind, policy, resultOf } from '../support/documents.ts';
+import { claim, givenDocument, mustFind, policy, resultOf } from '../support/documents.ts';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
 
@@ -23,7 +22,7 @@ describe('results', () => {
 
   async function claimed(attempt = 1, id?: string): Promise<{ documentId: string; attempt: number }> {
     const documentId = id ?? (await givenDocument(database.pool)).id;
-    await claimAttempt(database.pool, documentId, { attempt, worker: 'a' }, policy);
+    await claim(database.pool, documentId, attempt);
     return { documentId, attempt };
   }
   const store = (id: { documentId: string; attempt: number }, body: Readable) =>

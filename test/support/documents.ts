@@ -3,15 +3,17 @@ import { Readable } from 'node:stream';
 import type pg from 'pg';
 import type { AttemptId, AttemptPolicy } from '../../src/documents/attempts.ts';
 import type { DocumentRow } from '../../src/documents/document.ts';
+import { type Claimed, jobId } from '../../src/documents/job.ts';
 import { storeParts } from '../../src/documents/parts.ts';
 import { findDocument, insertDocument } from '../../src/documents/store.ts';
+import { takeTurn } from '../../src/documents/turns.ts';
 
 export const policy: AttemptPolicy = { maxAttempts: 2, leaseMs: 15_000 };
 
 /** An accepted document with the given text. */
 export async function givenDocument(
   pool: pg.Pool,
-  options: { text?: string; collection?: string } = {},
+  options: { text?: string; collection?: string; owner?: string } = {},
 ): Promise<DocumentRow> {
   const id = randomUUID();
   const bytes = Buffer.from(options.text ?? `text of ${id}`);
@@ -21,12 +23,21 @@ export async function givenDocument(
     name: `${id}.txt`,
     format: 'txt',
     collection: options.collection ?? 'default',
+    owner: options.owner ?? 'somebody',
     metadata: {},
     traceContext: {},
     traceId: undefined,
     ...stored,
   });
   return row;
+}
+
+/** Claims the attempt of a document that is its turn, as a worker with that document's job does. */
+export async function claim(pool: pg.Pool, documentId: string, attempt = 1, worker = 'a'): Promise<Claimed> {
+  const ticket = jobId({ documentId, attempt });
+  const claimed = await takeTurn(pool, { lane: 'fast', worker, ticket, documentId }, policy);
+  if (claimed?.documentId !== documentId) throw new Error('it is not its turn');
+  return claimed;
 }
 
 /** The NDJSON of a result, a chunk a text, each with a unit vector. */
