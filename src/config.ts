@@ -47,6 +47,7 @@ export const SETTINGS = {
     .prefault('6 hours')
     .describe('how long the first document of a lane may have waited; beyond it uploads get 429'),
   MAX_ATTEMPTS: type.count(3).describe('tries of a document that fails or kills its worker'),
+  MAX_CHUNKS: type.count(20_000).describe('chunks that a document may become; one of more fails'),
   EMBEDDING_PROVIDER: z
     .enum(['local', 'openai'])
     .default('local')
@@ -90,6 +91,7 @@ export const NOT_FOR = {
   backend: [
     ...(['CALLBACK_URL', 'WORKER_PORT'] as const),
     ...(['WORKER_CONCURRENCY_FAST', 'WORKER_CONCURRENCY_HEAVY', 'WORKER_STALL_TIMEOUT'] as const),
+    ...(['MAX_CHUNKS'] as const),
   ],
   worker: [
     ...(['DATABASE_URL', 'DATABASE_POOL_SIZE', 'API_KEY', 'METRICS_TOKEN', 'PORT', 'INTERNAL_PORT'] as const),

@@ -6,7 +6,7 @@ import { createBackendClient } from './ai-worker/backend-client.ts';
 import { openHandsForOthers } from './ai-worker/hands-for-others.ts';
 import { createInHand } from './ai-worker/in-hand.ts';
 import { openLanes } from './ai-worker/lanes.ts';
-import { openParsePool } from './ai-worker/parse-pool.ts';
+import { openParsers } from './ai-worker/open-parsers.ts';
 import { processInOwnTrace, processJob, spaceOf } from './ai-worker/process-document.ts';
 import { type ProgressWatch, watchProgress } from './ai-worker/progress-watch.ts';
 import { createProviderGate } from './ai-worker/provider-gate.ts';
@@ -44,10 +44,11 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
       backend: () => backend.ping(1_500),
       redis: () => lanes.ready(),
       queue: () => lanes.ready(),
+      parser: async () => parsers.isOpen,
       progress: async () => LANES.every((lane) => !progress[lane].isStalled),
       contract: async () => agreement.holds,
     },
-    vital: ['redis', 'queue'],
+    vital: ['redis', 'queue', 'parser'],
     lifecycle,
     timeoutMs: 2_000,
     cacheMs: 1_000,
@@ -64,17 +65,18 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
 
   const gate = createProviderGate(await openEmbedder(embedderOptions(config)), { logger });
   lifecycle.onClose('embedder', () => gate.embedder.close());
-  const parsePool = openParsePool({
-    concurrency: concurrency.fast + concurrency.heavy + HANDS_FOR_OTHERS,
-    timeoutMs: 120_000,
-    memoryMb: 1024,
-    ocr: config.OCR_ENABLED,
-  });
-  lifecycle.onClose('parsers', () => parsePool.close());
+  const parsers = await openParsers(
+    {
+      concurrency: concurrency.fast + concurrency.heavy + HANDS_FOR_OTHERS,
+      maxChunks: config.MAX_CHUNKS,
+      ocr: config.OCR_ENABLED,
+    },
+    parts,
+  );
   const inHand = createInHand();
   const depsOf = (lane: Lane) => ({
     backend,
-    parsePool,
+    parsePool: parsers.parsePool,
     embedder: gate.embedder,
     logger,
     inHand,
@@ -89,6 +91,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     onJob: async (job, { lane, signal }) => {
       const deps = depsOf(lane);
       deps.onProgress();
+      await parsers.pass(signal, deps.onProgress);
       await gate.pass(signal, deps.onProgress);
       await processJob(job, lane, signal, deps);
       deps.onProgress();
@@ -97,7 +100,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
       openHandsForOthers({
         lane,
         count: HANDS_FOR_OTHERS,
-        isNeeded: () => areFull() && gate.isOpen,
+        isNeeded: () => areFull() && gate.isOpen && parsers.isOpen,
         inHand,
         claim: (turn) => backend.claimTurn(lane, turn, spaceOf(gate.embedder)),
         work: (claimed, signal) => processInOwnTrace(claimed, lane, signal, depsOf(lane)),

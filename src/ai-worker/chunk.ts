@@ -1,5 +1,6 @@
 import type { Chunk } from '../documents/job.ts';
 import { createHeadingPaths, type HeadingPath } from './heading-paths.ts';
+import { tooManyChunks } from './limit-errors.ts';
 import { type Measures, measureBlocks, type Unit, unitOf } from './measure-blocks.ts';
 import { type Entry, extractedText, outline, type Section } from './outline.ts';
 import type { Block } from './parse/parser.ts';
@@ -12,6 +13,8 @@ export interface ChunkOptions {
   maxTokens?: number;
   /** How much a chunk may repeat of a run that had to be split before it. */
   overlapTokens?: number;
+  /** More are too many. */
+  maxChunks?: number;
 }
 
 /** `[CLS]` and `[SEP]`. */
@@ -23,20 +26,22 @@ const SPECIAL_TOKENS = 2;
  * A chunk's `text` is the extracted text from `startOffset` to `endOffset`; headings that stand above
  * all of it are in `headings`. A block is split only where it is too long for a chunk, or where what
  * stands before it is too little for one; the next chunk then repeats its end.
+ * @throws ProcessingError `TOO_LARGE_EXPANDED` as soon as there are more than `maxChunks`.
  */
 export function chunkBlocks(blocks: readonly Block[], options: ChunkOptions): Chunk[] {
-  const { countTokens, maxTokens = 256, overlapTokens = 32 } = options;
+  const { countTokens, maxTokens = 256, overlapTokens = 32, maxChunks = Number.POSITIVE_INFINITY } = options;
   const budget = maxTokens - SPECIAL_TOKENS;
   const count = (text: string) => countTokens(text);
   const entries = outline(blocks);
   return new Packer({
     text: extractedText(blocks),
     entries,
-    measures: measureBlocks(entries, { countTokens: count, limit: budget }),
+    measures: measureBlocks(entries, { countTokens: count, limit: budget, maxChunks }),
     pathOf: createHeadingPaths({ countTokens: count, maxTokens: Math.floor(budget / 3) }),
     countTokens: count,
     budget,
     overlapTokens,
+    maxChunks,
   }).pack();
 }
 
@@ -48,6 +53,7 @@ interface PackerOptions {
   countTokens(text: string): number;
   budget: number;
   overlapTokens: number;
+  maxChunks: number;
 }
 
 /** Fills one chunk after the other, and holds one rule: none takes more than the budget, its headings included. */
@@ -178,7 +184,9 @@ class Packer {
     this.#cost = 0;
     // Headings above what comes next will be in its path.
     const goesOn = units.every((unit) => unit.opens !== undefined && unit.opens.end > next);
-    if (!goesOn) this.#chunks.push(this.#chunkOf(units, base));
+    if (goesOn) return;
+    this.#chunks.push(this.#chunkOf(units, base));
+    if (this.#chunks.length > this.#given.maxChunks) throw tooManyChunks(this.#given.maxChunks);
   }
 
   #chunkOf(units: readonly Unit[], base: Section | undefined): Chunk {

@@ -1,51 +1,58 @@
 import type { ChildProcess } from 'node:child_process';
 import { type Chunk, ProcessingError } from '../documents/job.ts';
+import { tooManyChunks } from './limit-errors.ts';
+import { OcrNeededError } from './parse/parser.ts';
+import type { ParseLimits } from './parse-limits.ts';
 import type { ParseAnswer, ParseRequest } from './parse-messages.ts';
+import { watchParse } from './parse-watch.ts';
+import type { Usage } from './process-usage.ts';
 
 export interface ConverseOptions {
-  timeoutMs: number;
-  memoryMb: number;
+  limits: ParseLimits;
   signal: AbortSignal;
-  /** What is known of why the process ended. */
-  crashCause(): string;
+  usage(): Promise<Usage | undefined>;
+  /** Resolves once the process is gone, with what is to be said of it. */
+  ended: Promise<Error>;
 }
 
-/** One document asked of a parser process, and its answer. Ends the process when it takes too long or nobody waits. */
-export function converse(
-  child: ChildProcess,
-  request: ParseRequest,
-  options: ConverseOptions,
-): Promise<{ chunks: Chunk[]; characters: number; chunkMs: number; rss: number }> {
-  const { timeoutMs, signal } = options;
+/** A document's chunks, as the process tells them. */
+export interface Answered {
+  chunks: Chunk[];
+  characters: number;
+  chunkMs: number;
+}
+
+/** One document asked of a parser process, and its answer. Ends the process when it takes too much or nobody waits. */
+export function converse(child: ChildProcess, request: ParseRequest, options: ConverseOptions): Promise<Answered> {
+  const { limits, signal, usage, ended } = options;
   const chunks: Chunk[] = [];
-  const { promise, resolve, reject } = Promise.withResolvers<{
-    chunks: Chunk[];
-    characters: number;
-    chunkMs: number;
-    rss: number;
-  }>();
+  const { promise, resolve, reject } = Promise.withResolvers<Answered>();
   const give = (reason: unknown) => {
     reject(reason);
     child.kill('SIGKILL');
   };
+  const watch = watchParse({ limits, usage, onExceeded: give });
   const onMessage = (answer: ParseAnswer) => {
     // The start of the process is not the document's time.
-    if (answer.type === 'ready') timer.refresh();
-    else if (answer.type === 'chunks') for (const chunk of answer.chunks) chunks.push(chunk);
-    else if (answer.type === 'done') resolve({ ...answer, chunks });
+    if (answer.type === 'ready') watch.restart();
+    else if (answer.type === 'chunks') {
+      for (const chunk of answer.chunks) chunks.push(chunk);
+      // Counted here as well: what a parser says may be the document's own words.
+      if (chunks.length > limits.maxChunks) give(tooManyChunks(limits.maxChunks));
+    } else if (answer.type === 'done') resolve({ ...answer, chunks });
+    else if (answer.type === 'needs-ocr') reject(new OcrNeededError());
     else if (answer.type === 'failed') reject(failure(answer));
   };
-  const onEnd = () => give(crash(options));
   const onAbort = () => give(signal.reason);
-  const timer = setTimeout(() => give(timeout(timeoutMs)), timeoutMs);
-  child.on('message', onMessage).once('exit', onEnd).once('error', onEnd);
+  child.on('message', onMessage);
   signal.addEventListener('abort', onAbort, { once: true });
-  // The callback keeps a closed channel from being thrown; an ended process is heard of by its events as well.
-  child.send(request, (error) => error !== null && onEnd());
+  void ended.then(reject);
+  // The callback keeps a closed channel from being thrown; of an ended process `ended` tells.
+  child.send(request, (error) => error !== null && child.kill('SIGKILL'));
   if (signal.aborted) onAbort();
   return promise.finally(() => {
-    clearTimeout(timer);
-    child.off('message', onMessage).off('exit', onEnd).off('error', onEnd);
+    watch.stop();
+    child.off('message', onMessage);
     signal.removeEventListener('abort', onAbort);
   });
 }
@@ -53,19 +60,4 @@ export function converse(
 function failure(answer: Extract<ParseAnswer, { type: 'failed' }>): ProcessingError {
   const { code, message, retryable, cause } = answer;
   return new ProcessingError(code, message, { retryable, cause: cause === '' ? undefined : new Error(cause) });
-}
-
-function timeout(timeoutMs: number): ProcessingError {
-  const message = `Reading the document took longer than ${Math.ceil(timeoutMs / 1000)} seconds.`;
-  // Retryable: a busy machine may have been at fault. It counts as an attempt, so it ends.
-  return new ProcessingError('PARSE_TIMEOUT', message, { retryable: true });
-}
-
-function crash({ memoryMb, crashCause }: ConverseOptions): ProcessingError {
-  const message = `The parser crashed on the document, or needed more than ${memoryMb} MB of memory for it.`;
-  const cause = crashCause();
-  return new ProcessingError('WORKER_CRASHED', message, {
-    retryable: true,
-    cause: cause === '' ? undefined : new Error(cause),
-  });
 }

@@ -1,3 +1,4 @@
+import { tooManyChunks } from './limit-errors.ts';
 import type { Section } from './outline.ts';
 import type { Block } from './parse/parser.ts';
 import { MAX_CHARACTERS_PER_TOKEN, type Piece } from './split-text.ts';
@@ -19,10 +20,13 @@ export interface Measures {
   costOf(from: number, to: number): number;
 }
 
-/** Counts the tokens of each block that may fit `limit`, once. */
+/**
+ * Counts the tokens of each block that may fit `limit`, once.
+ * @throws ProcessingError `TOO_LARGE_EXPANDED` where they can't fit `maxChunks` however they are packed.
+ */
 export function measureBlocks(
   entries: readonly { block: Block; start: number; section: Section | undefined }[],
-  { countTokens, limit }: { countTokens(text: string): number; limit: number },
+  { countTokens, limit, maxChunks }: { countTokens(text: string): number; limit: number; maxChunks: number },
 ): Measures {
   const before = new Float64Array(entries.length + 1);
   const units = entries.map(({ block, start, section }, index) => {
@@ -32,6 +36,7 @@ export function measureBlocks(
       unit = unitOf({ start, end: start + block.text.length, tokens: countTokens(block.text) }, { index, opens });
     }
     before[index + 1] = (before[index] ?? 0) + (unit?.cost ?? limit + 1);
+    if ((before[index + 1] ?? 0) > maxChunks * limit) throw tooManyChunks(maxChunks);
     return unit;
   });
   return { units, costOf: (from, to) => (before[to] ?? 0) - (before[from] ?? 0) };

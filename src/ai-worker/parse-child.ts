@@ -13,6 +13,7 @@ await serveParser(async (request) => {
   const chunks = chunkBlocks(blocks, {
     countTokens: (text) => tokenizer.countTokens(text),
     maxTokens: tokenizer.maxContentTokens + 2,
+    maxChunks: request.maxChunks,
   });
   return { chunks, characters: extractedText(blocks).length, chunkMs: performance.now() - started };
 });

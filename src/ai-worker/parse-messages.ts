@@ -1,17 +1,21 @@
 import type { Format } from '../documents/formats.ts';
 import type { Chunk, ProcessingErrorCode } from '../documents/job.ts';
+import type { OcrPolicy } from './parse/parser.ts';
 
 /** What a parser process is asked: one document at a time. */
 export interface ParseRequest {
   format: Format;
   name: string;
   bytes: Uint8Array;
-  ocr: boolean;
+  ocr: OcrPolicy;
+  /** A document of more is given up. */
+  maxChunks: number;
 }
 
 /** What it answers: once `ready`, then for each document its chunks in batches, and how it ended. */
 export type ParseAnswer =
   | { type: 'ready' }
   | { type: 'chunks'; chunks: Chunk[] }
-  | { type: 'done'; characters: number; chunkMs: number; rss: number }
+  | { type: 'done'; characters: number; chunkMs: number }
+  | { type: 'needs-ocr' }
   | { type: 'failed'; code: ProcessingErrorCode; message: string; retryable: boolean; cause: string };

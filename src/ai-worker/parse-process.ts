@@ -1,9 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Chunk } from '../documents/job.ts';
 import { converse } from './converse.ts';
+import { childrenFile, type Enclosure, LIFETIME_CPU_SECONDS } from './parse-enclosure.ts';
+import { watchEnd } from './parse-end.ts';
+import type { ParseLimits } from './parse-limits.ts';
 import type { ParseRequest } from './parse-messages.ts';
+import { parserOptions } from './parse-permissions.ts';
+import { type Usage, usageOf } from './process-usage.ts';
 
 /** A document's chunks. */
 export interface Parsed {
@@ -15,8 +20,9 @@ export interface Parsed {
 }
 
 export interface ParseProcessOptions {
-  timeoutMs: number;
+  enclosure: Enclosure;
   memoryMb: number;
+  /** Whether it reads pictures: then it may load native code. */
   ocr: boolean;
   /** What the process runs. */
   modulePath: URL;
@@ -24,72 +30,80 @@ export interface ParseProcessOptions {
 
 /** A warm process that parses one document at a time. */
 export interface ParseProcess {
+  readonly ocr: boolean;
+  /** True once it has read a document. */
+  readonly isUsed: boolean;
   /**
-   * @throws ProcessingError as the parser does; `PARSE_TIMEOUT` or `WORKER_CRASHED` when the process
-   *   had to be ended or ended itself; the signal's reason when it aborts, which ends the process too.
+   * @throws ProcessingError as the parser does, or as `watchParse` and `watchEnd` have it; `OcrNeededError`;
+   *   `ParserStartError` when the process never came to read it; the signal's reason when it aborts, which ends the process too.
    */
-  parse(request: ParseRequest, signal: AbortSignal): Promise<Parsed>;
+  parse(request: ParseRequest, options: { limits: ParseLimits; signal: AbortSignal }): Promise<Parsed>;
   /** False once it has ended, or has grown or worked so much that a fresh one is better. */
   isFit(): boolean;
   stop(): Promise<void>;
 }
 
 const MAX_DOCUMENTS = 200;
-const MAX_STDERR_CHARACTERS = 2000;
+/** What is left of its life must do for the next document. */
+const MAX_CPU_MS = (LIFETIME_CPU_SECONDS * 1000) / 2;
 
-/** Code, and what it is told by. Not the project's folder: `.env` and the data folder stand there. */
-const READABLE = ['../../src/', '../../node_modules/', '../../package.json'];
-
-/** Starts a parser process. It reads the project's own files and nothing else, and has no settings or secrets. */
+/** Starts a parser process. It reads the project's own code and nothing else, and has no settings or secrets. */
 export function startParseProcess(options: ParseProcessOptions): ParseProcess {
-  const child = forkChild(options);
-  const exited = once(child, 'close').catch(() => undefined);
-  const startup = startupErrors(child);
+  const child = start(options);
+  const ended = watchEnd(child, options);
+  const usage = async (): Promise<Usage | undefined> => {
+    const pid = pidOf(child, options.enclosure);
+    return pid === undefined ? undefined : usageOf(pid);
+  };
   let documents = 0;
-  let rss = 0;
+  let used: Usage = { cpuMs: 0, rssBytes: 0 };
   return {
-    async parse(request, signal) {
-      documents++;
-      const parsed = await converse(child, request, { ...options, signal, crashCause: startup });
-      rss = parsed.rss;
-      return { chunks: parsed.chunks, characters: parsed.characters, chunkMs: parsed.chunkMs };
+    ocr: options.ocr,
+    get isUsed() {
+      return documents > 0;
+    },
+    async parse(request, { limits, signal }) {
+      try {
+        const { chunks, characters, chunkMs } = await converse(child, request, { limits, signal, usage, ended });
+        return { chunks, characters, chunkMs };
+      } finally {
+        documents++;
+        used = (await usage()) ?? used;
+      }
     },
     isFit: () =>
-      child.connected && !child.killed && documents < MAX_DOCUMENTS && rss < (options.memoryMb / 2) * 1024 ** 2,
+      child.connected &&
+      !child.killed &&
+      documents < MAX_DOCUMENTS &&
+      used.cpuMs < MAX_CPU_MS &&
+      used.rssBytes < (options.memoryMb / 2) * 1024 ** 2,
     async stop() {
       child.kill('SIGKILL');
-      await exited;
+      await ended;
     },
   };
 }
 
-function forkChild({ memoryMb, ocr, modulePath }: ParseProcessOptions): ChildProcess {
-  return fork(fileURLToPath(modulePath), [String(memoryMb)], {
+function start({ enclosure, memoryMb, ocr, modulePath }: ParseProcessOptions): ChildProcess {
+  const path = fileURLToPath(modulePath);
+  const [program = process.execPath, ...rest] = [...enclosure.command, process.execPath];
+  return fork(path, [], {
+    execPath: program,
     // Explicit, because the parent's own would load telemetry; no environment, because it holds secrets.
-    execArgv: [
-      `--max-old-space-size=${Math.floor(memoryMb * 0.75)}`,
-      '--permission',
-      ...READABLE.map((path) => `--allow-fs-read=${fileURLToPath(new URL(path, import.meta.url))}`),
-      `--allow-fs-read=${fileURLToPath(new URL('.', modulePath))}`,
-      '--allow-worker',
-      ...(ocr ? ['--allow-addons'] : []),
-      '--disable-warning=SecurityWarning',
-    ],
+    execArgv: [...rest, ...parserOptions({ memoryMb, addons: ocr, modulePath: path })],
     env: {},
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
 }
 
-/** What the process printed before it met its first document; later output may quote one. */
-function startupErrors(child: ChildProcess): () => string {
-  let printed = '';
-  let isReady = false;
-  child.on('message', () => {
-    isReady = true;
-  });
-  child.stderr?.on('data', (data: Buffer) => {
-    if (!isReady) printed = (printed + data.toString()).slice(-MAX_STDERR_CHARACTERS);
-  });
-  return () => (isReady ? '' : printed);
+/** The process that reads, which may be the child of the one that was started; undefined where there is none (yet). */
+function pidOf(child: ChildProcess, { isInner }: Enclosure): number | undefined {
+  if (child.pid === undefined || !isInner) return child.pid;
+  try {
+    const [inner] = readFileSync(childrenFile(child.pid), 'latin1').split(' ');
+    return Number(inner) || undefined;
+  } catch {
+    return undefined;
+  }
 }

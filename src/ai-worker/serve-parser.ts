@@ -1,22 +1,15 @@
-import { Worker } from 'node:worker_threads';
 import { type Chunk, ProcessingError } from '../documents/job.ts';
 import { errorType } from '../platform/errors.ts';
+import { OcrNeededError } from './parse/parser.ts';
 import type { ParseAnswer, ParseRequest } from './parse-messages.ts';
 
 /** Few enough for the parent to go on between two of them. */
 const BATCH_CHUNKS = 256;
 
-/**
- * Makes this process a parser process: answers the requests of its parent, one after the other, and
- * ends with it. Its first argument is the memory that it may hold, in MiB.
- */
+/** Makes this process a parser process: answers the requests of its parent, one after the other, and ends with it. */
 export async function serveParser(
   parse: (request: ParseRequest) => Promise<{ chunks: Chunk[]; characters: number; chunkMs: number }>,
 ): Promise<void> {
-  // A loop in a parser would never let this thread see that its parent is gone, or that memory runs out.
-  new Worker(new URL('./parse-watchdog.ts', import.meta.url), {
-    workerData: { parent: process.ppid, memoryMb: Number(process.argv[2]) },
-  });
   process.on('disconnect', () => process.exit());
   process.on('message', async (request: ParseRequest) => {
     try {
@@ -24,9 +17,9 @@ export async function serveParser(
       for (let start = 0; start < chunks.length; start += BATCH_CHUNKS) {
         await send({ type: 'chunks', chunks: chunks.slice(start, start + BATCH_CHUNKS) });
       }
-      await send({ type: 'done', characters, chunkMs, rss: process.memoryUsage.rss() });
+      await send({ type: 'done', characters, chunkMs });
     } catch (error) {
-      await send(failureOf(error));
+      await send(error instanceof OcrNeededError ? { type: 'needs-ocr' } : failureOf(error));
     }
   });
   await send({ type: 'ready' });

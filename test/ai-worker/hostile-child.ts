@@ -1,17 +1,28 @@
 /** A parser process that does what a document's name says: what the worst of files could make a parser do. */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { serveParser } from '../../src/ai-worker/serve-parser.ts';
 import { ProcessingError } from '../../src/documents/job.ts';
 
 const kept: unknown[] = [];
+const identity = randomUUID();
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function keep(megabytes: number): string {
+  kept.push(Buffer.alloc(megabytes * 1024 * 1024, 1));
+  // Long enough to be seen.
+  pause(500);
+  return identity;
+}
 
 const deeds: Record<string, () => string> = {
-  pid: () => String(process.pid),
+  identity: () => identity,
   surroundings: () => JSON.stringify({ env: process.env, execArgv: process.execArgv }),
   'read a file': () => readFileSync('/etc/passwd', 'utf8'),
   loop: () => {
-    // The last sign of life; ignored by who does not listen to it.
-    process.kill(process.ppid, 'SIGWINCH');
     for (;;) kept.length = 0;
   },
   'eat buffers': () => {
@@ -20,6 +31,13 @@ const deeds: Record<string, () => string> = {
   'eat heap': () => {
     for (;;) kept.push(Array.from({ length: 1000 }, () => ({})));
   },
+  'keep 100 MB': () => keep(100),
+  'keep 300 MB': () => keep(300),
+  'wait without end': () => {
+    pause(Number.POSITIVE_INFINITY);
+    return '';
+  },
+  'make chunks': () => 'x',
   exit: () => process.exit(0),
   refuse: () => {
     throw new ProcessingError('ENCRYPTED_FILE', 'The file is locked.', { cause: new RangeError('secret text') });
@@ -32,5 +50,5 @@ const deeds: Record<string, () => string> = {
 await serveParser(async ({ name }) => {
   const text = deeds[name]?.() ?? '';
   const chunk = { text, headings: [], page: null, startOffset: 0, endOffset: text.length, tokens: 1 };
-  return { chunks: [chunk], characters: text.length, chunkMs: 0 };
+  return { chunks: Array(name === 'make chunks' ? 300 : 1).fill(chunk), characters: text.length, chunkMs: 0 };
 });

@@ -1,17 +1,36 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { type Enclosure, findEnclosure } from '../../src/ai-worker/parse-enclosure.ts';
+import { ParserStartError } from '../../src/ai-worker/parse-end.ts';
 import { openParsePool, type ParsePool, type ParsePoolOptions } from '../../src/ai-worker/parse-pool.ts';
+import { usageOf } from '../../src/ai-worker/process-usage.ts';
 import { ProcessingError } from '../../src/documents/job.ts';
+import { drawText } from '../fixtures/draw-text.ts';
+import { writePdf } from '../fixtures/write-pdf.ts';
+import { until } from '../support/until.ts';
+import { isAlive, parserProcesses } from './parser-processes.ts';
 
 const hostileChild = new URL('./hostile-child.ts', import.meta.url);
 
 describe('the parse pool', () => {
+  let enclosure: Enclosure;
   let pool: ParsePool;
+  before(async () => {
+    enclosure = await findEnclosure();
+  });
   const open = (options: Partial<ParsePoolOptions> = {}): ParsePool => {
-    pool = openParsePool({ concurrency: 1, timeoutMs: 60_000, memoryMb: 512, ocr: false, ...options });
+    pool = openParsePool({
+      enclosure,
+      concurrency: 1,
+      timeoutMs: 60_000,
+      cpuMs: 30_000,
+      memoryMb: 512,
+      maxChunks: 20_000,
+      ocr: false,
+      ...options,
+    });
     return pool;
   };
   /** Parses a document of a process that does what its name says. */
@@ -53,14 +72,36 @@ describe('the parse pool', () => {
     });
 
     it('survives a document that needs too much memory, and reads the next', async () => {
-      open({ memoryMb: 256 });
+      open({ memoryMb: 256, maxChunks: 1e9 });
       const bytes = new TextEncoder().encode('ab\n\n'.repeat(10_000_000));
       await assert.rejects(pool.parse({ format: 'txt', name: 'a.txt', bytes }), {
-        code: 'WORKER_CRASHED',
-        retryable: true,
+        code: 'TOO_LARGE_EXPANDED',
+        retryable: false,
       });
       const next = await pool.parse({ format: 'txt', name: 'b.txt', bytes: bytes.slice(0, 2) });
       assert.equal(next.chunks[0]?.text, 'ab');
+    });
+  });
+
+  describe('with OCR', () => {
+    const scan = drawText(['High water at noon.'], 'jpeg');
+    const scanned = { jpeg: scan.image, width: scan.width, height: scan.height };
+
+    it('reads pictures in a process of their own, and text in one that may load no native code', async () => {
+      open({ ocr: true, memoryMb: 1024 });
+      const parse = async (bytes: Uint8Array) => {
+        const { chunks } = await pool.parse({ format: 'pdf', name: 'tides.pdf', bytes });
+        return chunks.map(({ text }) => text).join(' ');
+      };
+      const loadNativeCode = () =>
+        parserProcesses()
+          .map(optionsOf)
+          .map((options) => /--allow-addons/.test(options));
+      assert.match(await parse(writePdf([[{ text: 'Low water at six.' }]])), /Low water at six/);
+      assert.deepEqual(loadNativeCode(), [false]);
+      assert.match(await parse(writePdf([scanned])), /High water at noon/);
+      await until(async () => loadNativeCode().length === 1);
+      assert.deepEqual(loadNativeCode(), [true]);
     });
   });
 
@@ -69,33 +110,55 @@ describe('the parse pool', () => {
 
     it('keeps a process warm', async () => {
       openHostile();
-      assert.equal(await act('pid'), await act('pid'));
+      assert.equal(await act('identity'), await act('identity'));
     });
 
     it('runs as many at a time as it may, each in a process of its own', async () => {
       openHostile({ concurrency: 2 });
-      const pids = await Promise.all([act('pid'), act('pid'), act('pid'), act('pid')]);
-      assert.equal(new Set(pids).size, 2);
+      const identities = await Promise.all([act('identity'), act('identity'), act('identity'), act('identity')]);
+      assert.equal(new Set(identities).size, 2);
     });
 
-    it('ends a loop, says so, and goes on in a fresh process', async () => {
-      openHostile({ timeoutMs: 4000 });
-      const before = await act('pid');
-      await assert.rejects(act('loop'), { name: 'ProcessingError', code: 'PARSE_TIMEOUT', retryable: true });
-      assert.notEqual(await act('pid'), before);
-      await waitUntil(() => !isAlive(Number(before)));
+    it('ends one that waits without end, says so, and goes on in a fresh process', async () => {
+      openHostile({ timeoutMs: 1000 });
+      const before = await act('identity');
+      const [pid = 0] = parserProcesses();
+      await assert.rejects(act('wait without end'), {
+        name: 'ProcessingError',
+        code: 'PARSE_TIMEOUT',
+        retryable: true,
+      });
+      assert.notEqual(await act('identity'), before);
+      await until(async () => !isAlive(pid));
     });
 
-    for (const deed of ['eat buffers', 'eat heap', 'exit']) {
+    it('gives up one that computes without end, for good', async () => {
+      openHostile({ cpuMs: 1000 });
+      await assert.rejects(act('loop'), { name: 'ProcessingError', code: 'PARSE_TIMEOUT', retryable: false });
+    });
+
+    for (const [deed, code, retryable] of [
+      ['eat buffers', 'TOO_LARGE_EXPANDED', false],
+      ['eat heap', 'TOO_LARGE_EXPANDED', false],
+      ['make chunks', 'TOO_LARGE_EXPANDED', false],
+      ['exit', 'WORKER_CRASHED', true],
+    ] as const) {
       it(`survives a parser that would ${deed}, and so do others`, async () => {
-        openHostile({ concurrency: 2, memoryMb: 200 });
-        const [crashed, other] = await Promise.allSettled([act(deed), act('pid')]);
+        openHostile({ concurrency: 2, memoryMb: 200, maxChunks: 299 });
+        const [crashed, other] = await Promise.allSettled([act(deed), act('identity')]);
         assert.ok(crashed.status === 'rejected' && crashed.reason instanceof ProcessingError);
-        assert.deepEqual([crashed.reason.code, crashed.reason.retryable], ['WORKER_CRASHED', true]);
+        assert.deepEqual([crashed.reason.code, crashed.reason.retryable], [code, retryable]);
         assert.equal(other.status, 'fulfilled');
-        assert.match(await act('pid'), /^\d+$/);
+        assert.ok(await act('identity'));
       });
     }
+
+    it('tries a document again in a fresh process when others have left it no room', async () => {
+      openHostile({ memoryMb: 420 });
+      const first = await act('keep 100 MB');
+      assert.equal(await act('identity'), first, 'so much may stay');
+      assert.notEqual(await act('keep 300 MB'), first);
+    });
 
     it('carries errors over, causes by their kind alone', async () => {
       openHostile();
@@ -116,32 +179,34 @@ describe('the parse pool', () => {
 
     it('ends the process of a document that nobody waits for any more', async () => {
       openHostile();
-      const before = await act('pid');
+      const before = await act('identity');
+      const [pid = 0] = parserProcesses();
       const abort = new AbortController();
       const looping = act('loop', abort.signal);
-      const waiting = act('pid');
+      const waiting = act('identity');
       abort.abort(new Error('deleted'));
       await assert.rejects(looping, /deleted/);
       assert.notEqual(await waiting, before);
-      await waitUntil(() => !isAlive(Number(before)));
+      await until(async () => !isAlive(pid));
     });
 
     it('forgets a document that is aborted while it waits', async () => {
-      openHostile({ timeoutMs: 4000 });
-      const looping = assert.rejects(act('loop'), { code: 'PARSE_TIMEOUT' });
+      openHostile({ timeoutMs: 1000 });
+      const looping = assert.rejects(act('wait without end'), { code: 'PARSE_TIMEOUT' });
       const abort = new AbortController();
       const waiting = act('pid', abort.signal);
       abort.abort(new Error('deleted'));
       await assert.rejects(waiting, /deleted/);
       await assert.rejects(act('pid', abort.signal), /deleted/);
       await looping;
-      assert.match(await act('pid'), /^\d+$/);
+      assert.ok(await act('identity'));
     });
 
     it('ends everything when it closes', async () => {
       openHostile();
-      const pid = Number(await act('pid'));
-      const both = [assert.rejects(act('loop'), /closed/), assert.rejects(act('pid'), /closed/)];
+      await act('identity');
+      const [pid = 0] = parserProcesses();
+      const both = [assert.rejects(act('loop'), /closed/), assert.rejects(act('identity'), /closed/)];
       await pool.close();
       await Promise.all(both);
       assert.ok(!isAlive(pid));
@@ -152,7 +217,7 @@ describe('the parse pool', () => {
       process.env['RAGBASE_TEST_SECRET'] = 'secret';
       const surroundings = await act('surroundings');
       delete process.env['RAGBASE_TEST_SECRET'];
-      assert.doesNotMatch(surroundings, /RAGBASE_TEST_SECRET|--import|NODE_OPTIONS/);
+      assert.doesNotMatch(surroundings, /RAGBASE_TEST_SECRET|telemetry|NODE_OPTIONS/);
       await assert.rejects(act('read a file'), (error: ProcessingError) =>
         /ERR_ACCESS_DENIED/.test(String(error.cause)),
       );
@@ -165,36 +230,21 @@ describe('the parse pool', () => {
       });
       const [printed] = (await once(owner.stdout, 'data')) as [Buffer];
       const pid = Number(printed.toString());
-      assert.ok(isAlive(pid));
+      await until(async () => ((await usageOf(pid))?.cpuMs ?? 0) > 1000);
       owner.kill('SIGKILL');
-      await waitUntil(() => !isAlive(pid));
+      await until(async () => !isAlive(pid));
     });
 
-    it('names the cause when its process cannot even start', async () => {
+    it('tells a process that can’t even start from a document’s fault, in one line', async () => {
       open({ modulePath: new URL('./no-such-child.ts', import.meta.url) });
-      await assert.rejects(act('pid'), (error: ProcessingError) => {
-        assert.equal(error.code, 'WORKER_CRASHED');
-        assert.match(String(error.cause), /Cannot find module/);
+      await assert.rejects(act('identity'), (error: Error) => {
+        assert.ok(error instanceof ParserStartError);
+        assert.match(error.message, /^Error .*: Cannot find module '.*no-such-child\.ts'/);
+        assert.doesNotMatch(error.message, /\n/);
         return true;
       });
     });
   });
 });
 
-/** False for a zombie too: who reaps orphans is the machine's business. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return process.platform !== 'linux';
-  }
-}
-
-async function waitUntil(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
-}
+const optionsOf = (pid: number): string => execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });

@@ -1,10 +1,21 @@
-/** Opens a pool, and prints the id of its process once that loops. */
+/** Opens a pool, and prints the id of its process once that is about to loop. */
+import { findEnclosure } from '../../src/ai-worker/parse-enclosure.ts';
 import { openParsePool } from '../../src/ai-worker/parse-pool.ts';
+import { parserProcesses } from './parser-processes.ts';
 
-const modulePath = new URL('./hostile-child.ts', import.meta.url);
-const pool = openParsePool({ concurrency: 1, timeoutMs: 600_000, memoryMb: 512, ocr: false, modulePath });
+const pool = openParsePool({
+  enclosure: await findEnclosure(),
+  concurrency: 1,
+  timeoutMs: 600_000,
+  cpuMs: 600_000,
+  memoryMb: 512,
+  maxChunks: 100,
+  ocr: false,
+  modulePath: new URL('./hostile-child.ts', import.meta.url),
+});
 const parse = (name: string) => pool.parse({ format: 'txt', name, bytes: new Uint8Array() });
 
-const { chunks } = await parse('pid');
-process.on('SIGWINCH', () => process.stdout.write(`${chunks[0]?.text}\n`));
+await parse('identity');
+const [pid] = parserProcesses();
+process.stdout.write(`${pid}\n`);
 await parse('loop');

@@ -1,6 +1,7 @@
 import type { Format } from '../../documents/formats.ts';
 import { ProcessingError } from '../../documents/job.ts';
-import type { Block, ParserInput } from './parser.ts';
+import { tooMuchText } from '../limit-errors.ts';
+import { type Block, OcrNeededError, type ParserInput } from './parser.ts';
 import { loadParser } from './parsers.ts';
 
 /** UTF-16 units of text that one document may hold. */
@@ -8,7 +9,7 @@ const MAX_CHARACTERS = 128 * 1024 * 1024;
 
 /**
  * Reads a document of any format: blocks of clean text, none of them empty.
- * @throws ProcessingError whatever goes wrong with the file; other errors are no fault of the file.
+ * @throws ProcessingError whatever goes wrong with the file; `OcrNeededError`; other errors are no fault of the file.
  */
 export async function parseDocument(input: ParserInput & { format: Format }): Promise<Block[]> {
   const parse = await loadParser(input.format);
@@ -16,7 +17,7 @@ export async function parseDocument(input: ParserInput & { format: Format }): Pr
   try {
     blocks = await parse(input);
   } catch (error) {
-    throw processingError(error, input.format);
+    throw error instanceof OcrNeededError ? error : processingError(error, input.format);
   }
   return cleanBlocks(blocks, { maxCharacters: MAX_CHARACTERS });
 }
@@ -29,13 +30,7 @@ export function cleanBlocks(blocks: readonly Block[], { maxCharacters }: { maxCh
     const text = cleanText(block.text);
     if (text === '') continue;
     characters += text.length;
-    if (characters > maxCharacters) {
-      const limit = Math.round(maxCharacters / 1e6);
-      throw new ProcessingError(
-        'TOO_LARGE_EXPANDED',
-        `The document holds more than ${limit} million characters of text.`,
-      );
-    }
+    if (characters > maxCharacters) throw tooMuchText(maxCharacters);
     clean.push({ ...block, text });
   }
   if (clean.length === 0) throw new ProcessingError('NO_TEXT', 'The document holds no text that could be found.');
@@ -59,7 +54,8 @@ function cleanText(text: string): string {
 function processingError(error: unknown, format: Format): ProcessingError {
   if (error instanceof ProcessingError) return error;
   const tooDeep = error instanceof RangeError && error.message.includes('call stack');
-  const tooLong = error instanceof RangeError && error.message.includes('string length');
+  const tooLong =
+    error instanceof RangeError && /string length|buffer allocation|typed array length/i.test(error.message);
   if (tooLong)
     return new ProcessingError('TOO_LARGE_EXPANDED', 'The document holds more text than can be read.', {
       cause: error,

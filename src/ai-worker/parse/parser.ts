@@ -13,12 +13,19 @@ export interface ParserInput {
   bytes: Uint8Array;
   /** The file's name, for messages only. */
   name: string;
-  /** True where pages without text may be read by OCR. */
-  ocr: boolean;
+  ocr: OcrPolicy;
+}
+
+/** Whether pictures are read: by this process, by one that is made for it, or not at all. */
+export type OcrPolicy = 'here' | 'elsewhere' | 'off';
+
+/** What must be read by OCR, in a process that is made for it. */
+export class OcrNeededError extends Error {
+  override readonly name = 'OcrNeededError';
 }
 
 /**
  * Reads one format: bytes in, blocks in reading order out. One file a format beside this one.
- * @throws ProcessingError `CORRUPT_FILE`, `ENCRYPTED_FILE`, `NO_TEXT` or `TOO_LARGE_EXPANDED`.
+ * @throws ProcessingError `CORRUPT_FILE`, `ENCRYPTED_FILE`, `NO_TEXT` or `TOO_LARGE_EXPANDED`; `OcrNeededError`.
  */
 export type Parser = (input: ParserInput) => Promise<Block[]>;

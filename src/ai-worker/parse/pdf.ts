@@ -1,13 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { getDocument, PasswordException, type PDFDocumentProxy, VerbosityLevel } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import { ProcessingError } from '../../documents/job.ts';
-import type { Block, Parser } from './parser.ts';
+import { type Block, OcrNeededError, type Parser } from './parser.ts';
 import { blocksOfLines, type Line, linesOf } from './pdf-lines.ts';
 import { withoutRunningLines } from './pdf-running-lines.ts';
 
 /** Tables for East Asian encodings and the metrics of the 14 standard fonts. */
 const packaged = (folder: string): string =>
   fileURLToPath(new URL(`../../${folder}/`, import.meta.resolve('pdfjs-dist/legacy/build/pdf.mjs')));
+
+/** Pictures of more are left out: each dot takes four bytes. */
+const MAX_IMAGE_DOTS = 64_000_000;
 
 /** PDF: paragraphs and headings with their pages; with OCR, pages that are pictures as well. */
 export const parsePdf: Parser = async ({ bytes, ocr }) => {
@@ -21,13 +24,15 @@ export const parsePdf: Parser = async ({ bytes, ocr }) => {
     wasmUrl: packaged('wasm'),
     useSystemFonts: false,
     disableFontFace: true,
+    maxImageSize: MAX_IMAGE_DOTS,
     verbosity: VerbosityLevel.ERRORS,
   });
   try {
     const document = await task.promise;
     const { lines, empty } = await readPages(document);
-    const scanned = ocr && empty.length > 0 ? await scanPages(document, empty) : [];
-    if (lines.length + scanned.length === 0) throw noText(ocr);
+    if (ocr === 'elsewhere' && empty.length > 0) throw new OcrNeededError();
+    const scanned = ocr === 'here' ? await scanPages(document, empty) : [];
+    if (lines.length + scanned.length === 0) throw noText(ocr !== 'off');
     return [...blocksOfLines(lines), ...scanned].sort((a, b) => (a.page ?? 0) - (b.page ?? 0));
   } catch (error) {
     throw lockedError(error);
@@ -53,6 +58,7 @@ async function readPages(document: PDFDocumentProxy): Promise<{ lines: Line[]; e
 
 /** Loaded only here: OCR brings native code, which a process without it may not load. */
 async function scanPages(document: PDFDocumentProxy, numbers: readonly number[]): Promise<Block[]> {
+  if (numbers.length === 0) return [];
   const [{ openOcr }, { pictureOf }] = await Promise.all([import('./ocr.ts'), import('./pdf-scan.ts')]);
   const reader = await openOcr();
   try {

@@ -12,7 +12,7 @@ export function fixture(name: string): Uint8Array {
 /** Parses bytes or text as a document of some format. */
 export function parse(format: Format, content: Uint8Array | string, { ocr = false } = {}): Promise<Block[]> {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
-  return parseDocument({ format, bytes, ocr, name: `document.${format}` });
+  return parseDocument({ format, bytes, ocr: ocr ? 'here' : 'off', name: `document.${format}` });
 }
 
 /** Blocks of one kind, as their texts. */

@@ -1,0 +1,47 @@
+import type { ChildProcess } from 'node:child_process';
+import { ProcessingError } from '../documents/job.ts';
+import { tooMuchComputing, tooMuchMemory } from './limit-errors.ts';
+import { LIFETIME_CPU_SECONDS } from './parse-enclosure.ts';
+
+/** A parser's process that ended, or stayed silent, before it could read anything: no document's fault. */
+export class ParserStartError extends Error {
+  override readonly name = 'ParserStartError';
+}
+
+const MAX_STDERR_CHARACTERS = 4000;
+/** What V8 prints before it aborts: its own limit may be reached between two looks of the watch. */
+const OUT_OF_MEMORY =
+  /heap limit|heap out of memory|invalid table size|Allocation failed|Failed to (?:reserve|allocate)/i;
+
+/**
+ * Resolves once a parser's process is gone, with the error of the document that it was at:
+ * `ParserStartError`, `TOO_LARGE_EXPANDED` or `PARSE_TIMEOUT` where memory or computing ran out, else
+ * `WORKER_CRASHED`, which is retryable.
+ */
+export function watchEnd(child: ChildProcess, { memoryMb }: { memoryMb: number }): Promise<Error> {
+  let printed = '';
+  let isReady = false;
+  child.once('message', () => {
+    isReady = true;
+  });
+  child.stderr?.on('data', (data: Buffer) => {
+    printed = (printed + data.toString()).slice(-MAX_STDERR_CHARACTERS);
+  });
+  return new Promise((resolve) => {
+    child.once('error', (cause) => resolve(new ParserStartError(cause.message, { cause })));
+    // Later than `exit`: only now is all that it printed here.
+    child.once('close', (code, signal) => {
+      if (!isReady) resolve(new ParserStartError(reasonIn(printed) ?? `it ended with ${signal ?? code}`));
+      else if (OUT_OF_MEMORY.test(printed)) resolve(tooMuchMemory(memoryMb));
+      else if (signal === 'SIGXCPU') resolve(tooMuchComputing(LIFETIME_CPU_SECONDS * 1000));
+      // What it printed stays here: it may quote the document.
+      else resolve(new ProcessingError('WORKER_CRASHED', 'The parser crashed on the document.', { retryable: true }));
+    });
+  });
+}
+
+/** The line of a stack trace that says what happened. Nothing of a document is in it: there was none yet. */
+function reasonIn(printed: string): string | undefined {
+  const lines = printed.split('\n').filter((line) => line.trim() !== '');
+  return lines.find((line) => /^\S*Error\b.*:/.test(line)) ?? lines.at(-1);
+}
