@@ -1,5 +1,8 @@
 import { ProcessingError } from '../documents/job.ts';
 
+/** UTF-16 units of text that one document may hold. */
+export const MAX_TEXT_CHARACTERS = 128 * 1024 * 1024;
+
 /** What lies in the document, and is there at the next attempt too: none of these is retryable. */
 
 export function tooMuchMemory(memoryMb: number): ProcessingError {

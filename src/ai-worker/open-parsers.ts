@@ -6,7 +6,7 @@ import { openParsePool, type ParsePoolOptions } from './parse-pool.ts';
 import { openParserGate, type ParserGate } from './parser-gate.ts';
 
 const PARSE_TIMEOUT_MS = 120_000;
-const PARSE_CPU_MS = 30_000;
+const PARSE_CPU_MS = 20_000;
 
 /** Opens the parsers as tightly as this machine lets them be, says how tight that is, and watches that they work. */
 export async function openParsers(

@@ -5,8 +5,8 @@ const FONT = '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>';
 const WORDS = 'BT /F1 12 Tf 72 700 Td (a page in good order) Tj ET';
 
 /** A page of objects 3 (font) and 4 (content), in the place of object 5. */
-const page = ({ contents = '4 0 R', resources = '' } = {}): string =>
-  `<< /Type /Page /Parent 2 0 R /Resources << /Font << /F1 3 0 R >> ${resources} >> /MediaBox [0 0 595 842] /Contents ${contents} >>`;
+const page = ({ contents = '4 0 R', resources = '', box = '0 0 595 842' } = {}): string =>
+  `<< /Type /Page /Parent 2 0 R /Resources << /Font << /F1 3 0 R >> ${resources} >> /MediaBox [${box}] /Contents ${contents} >>`;
 
 const stream = (data: string, { entries = '', length = String(data.length) } = {}): string =>
   `<< ${entries} /Length ${length} >>\nstream\n${data}\nendstream`;
@@ -31,6 +31,22 @@ export const HOSTILE_PDFS: Record<string, () => Uint8Array> = {
   'a table of objects that goes back to itself': () =>
     pdf([PAGES, FONT, stream(WORDS), page()], { trailer: (table) => `/Prev ${table}` }),
 };
+
+/** Forms that each draw the next one twice, so often: with 30 of them, a billion drawings of 6 KB. */
+export function formsInForms(depth: number): Uint8Array {
+  const xObject = (number: number) => `/XObject << /X ${number} 0 R >>`;
+  const forms = Array.from({ length: depth }, (_, index) => {
+    const isLast = index === depth - 1;
+    const resources = isLast ? '/Font << /F1 3 0 R >>' : xObject(7 + index);
+    const entries = `/Type /XObject /Subtype /Form /BBox [0 0 595 842] /Resources << ${resources} >>`;
+    return stream(isLast ? WORDS : 'q /X Do Q q /X Do Q', { entries });
+  });
+  return pdf([PAGES, FONT, stream('/X Do'), page({ resources: xObject(6) }), ...forms]);
+}
+
+/** A page without text, of any size in points. */
+export const emptyPage = (width: number, height: number): Uint8Array =>
+  pdf([PAGES, FONT, stream(''), page({ box: `0 0 ${width} ${height}` })]);
 
 /** A catalog, and these objects from number 2 on. */
 function pdf(objects: readonly string[], options: { trailer?: (table: number) => string } = {}): Uint8Array {

@@ -1,4 +1,5 @@
 import { ProcessingError } from '../../documents/job.ts';
+import { MAX_TEXT_CHARACTERS, tooMuchText } from '../limit-errors.ts';
 import { decodeText } from './decode-text.ts';
 import type { Block, Parser } from './parser.ts';
 
@@ -7,6 +8,8 @@ const MAX_VALUES_PER_ROW = 40;
 const MAX_RECORD_DEPTH = 4;
 /** A path shows at most this many of its last keys. */
 const MAX_PATH_KEYS = 12;
+/** Each value repeats its path: long keys are cut. */
+const MAX_KEY_CHARACTERS = 100;
 
 /** Where a value stands: a linked list, because a copied path a level would make depth quadratic. */
 type Path = { parent: Path; key: string } | undefined;
@@ -29,43 +32,50 @@ function parseOrThrow(text: string): unknown {
 /** Walks with a stack of its own: nesting is the document's choice, and recursion would overflow. */
 function blocksOf(root: unknown): Block[] {
   const blocks: Block[] = [];
+  let characters = 0;
+  const add = (kind: Block['kind'], text: string): void => {
+    characters += text.length;
+    if (characters > MAX_TEXT_CHARACTERS) throw tooMuchText(MAX_TEXT_CHARACTERS);
+    if (text !== '') blocks.push({ kind, text });
+  };
   const pending: { value: unknown; path: Path }[] = [{ value: root, path: undefined }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { value, path } = next;
     const nested: typeof pending = [];
-    if (Array.isArray(value)) visitArray(value, path, { blocks, nested });
-    else if (isObject(value)) visitObject(value, path, { blocks, nested });
-    else addText(blocks, 'text', scalarText(value) ?? '');
+    if (Array.isArray(value)) visitArray(value, path, { add, nested });
+    else if (isObject(value)) visitObject(value, path, { add, nested });
+    else add('text', scalarText(value) ?? '');
     for (const entry of nested.reverse()) pending.push(entry);
   }
   return blocks;
 }
 
 interface Output {
-  blocks: Block[];
+  /** @throws ProcessingError once there is too much. */
+  add(kind: Block['kind'], text: string): void;
   /** Values to visit next, in order. */
   nested: { value: unknown; path: Path }[];
 }
 
-function visitObject(object: Record<string, unknown>, path: Path, { blocks, nested }: Output): void {
+function visitObject(object: Record<string, unknown>, path: Path, { add, nested }: Output): void {
   const lines: string[] = [];
   for (const [key, value] of Object.entries(object)) {
-    const at: Path = { parent: path, key };
+    const at: Path = { parent: path, key: shortKey(key) };
     const text = scalarText(value);
     if (text === undefined) nested.push({ value, path: at });
     else if (text !== '') lines.push(`${pathText(at)}: ${text}`);
   }
-  addText(blocks, 'text', lines.join('\n'));
+  add('text', lines.join('\n'));
 }
 
-function visitArray(array: unknown[], path: Path, { blocks, nested }: Output): void {
+function visitArray(array: unknown[], path: Path, { add, nested }: Output): void {
   for (const [index, value] of array.entries()) {
     const at: Path = { parent: path, key: `[${index}]` };
     const pairs = flatRecord(value);
     // What follows a record that is too large for a row must come after it: then all of it waits.
     if (nested.length > 0 || pairs === undefined)
       nested.push({ value: pairs === undefined ? value : [value], path: at });
-    else addText(blocks, 'row', path === undefined ? pairs.join('; ') : `${pathText(path)}: ${pairs.join('; ')}`);
+    else add('row', path === undefined ? pairs.join('; ') : `${pathText(path)}: ${pairs.join('; ')}`);
   }
 }
 
@@ -80,7 +90,7 @@ function flatRecord(value: unknown): string[] | undefined {
     }
     if (depth === MAX_RECORD_DEPTH || !isObject(inner)) return false;
     return Object.entries(inner).every(([key, member]) =>
-      visit(member, path === '' ? key : `${path}.${key}`, depth + 1),
+      visit(member, path === '' ? shortKey(key) : `${path}.${shortKey(key)}`, depth + 1),
     );
   };
   return visit(value, '', 0) ? pairs : undefined;
@@ -101,9 +111,8 @@ function pathText(path: Path): string {
   return at === undefined ? shown : `….${shown}`;
 }
 
-function addText(blocks: Block[], kind: Block['kind'], text: string): void {
-  if (text !== '') blocks.push({ kind, text });
-}
+const shortKey = (key: string): string =>
+  key.length > MAX_KEY_CHARACTERS ? `${key.slice(0, MAX_KEY_CHARACTERS)}…` : key;
 
 const isScalar = (value: unknown): value is Scalar => ['string', 'number', 'boolean'].includes(typeof value);
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -1,11 +1,8 @@
 import type { Format } from '../../documents/formats.ts';
 import { ProcessingError } from '../../documents/job.ts';
-import { tooMuchText } from '../limit-errors.ts';
+import { MAX_TEXT_CHARACTERS, tooMuchText } from '../limit-errors.ts';
 import { type Block, OcrNeededError, type ParserInput } from './parser.ts';
 import { loadParser } from './parsers.ts';
-
-/** UTF-16 units of text that one document may hold. */
-const MAX_CHARACTERS = 128 * 1024 * 1024;
 
 /**
  * Reads a document of any format: blocks of clean text, none of them empty.
@@ -19,7 +16,7 @@ export async function parseDocument(input: ParserInput & { format: Format }): Pr
   } catch (error) {
     throw error instanceof OcrNeededError ? error : processingError(error, input.format);
   }
-  return cleanBlocks(blocks, { maxCharacters: MAX_CHARACTERS });
+  return cleanBlocks(blocks, { maxCharacters: MAX_TEXT_CHARACTERS });
 }
 
 /** @throws ProcessingError `NO_TEXT` or `TOO_LARGE_EXPANDED`. */

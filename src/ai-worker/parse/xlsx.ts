@@ -1,11 +1,13 @@
 import readSheets, { type CellValue } from 'read-excel-file/node';
 import { vetOoxml } from './ooxml.ts';
 import type { Block, Parser } from './parser.ts';
+import { boundedSheet } from './sheet-cells.ts';
 import { tableBlocks } from './table.ts';
 
 /** Excel workbooks: a sheet is a page under its name, a block a row, each naming its columns. */
 export const parseXlsx: Parser = async ({ bytes }) => {
-  const sheets = await readSheets(Buffer.from(vetOoxml(bytes, 'xl/workbook')));
+  const mend = (name: string, part: Uint8Array) => (/\/worksheets\//i.test(name) ? boundedSheet(part) : part);
+  const sheets = await readSheets(Buffer.from(vetOoxml(bytes, 'xl/workbook', { mend })));
   return sheets.flatMap(({ sheet, data }, index): Block[] => {
     const page = index + 1;
     const rows = tableBlocks(

@@ -4,6 +4,7 @@ import { strToU8, zipSync } from 'fflate';
 import { drawText } from '../../fixtures/draw-text.ts';
 import { docxParts, type Parts, pptxParts, xlsxParts, zipParts } from '../../fixtures/write-ooxml.ts';
 import { writePdf } from '../../fixtures/write-pdf.ts';
+import { sharedEntries } from '../../support/greedy-documents.ts';
 import { failsWith, fixture, parse, texts } from './fixture.ts';
 
 /** An OLE container with a stream of this name: what Office makes of a document with a password. */
@@ -218,6 +219,18 @@ describe('parsing hostile Office files', () => {
       await assert.rejects(parse(format, withDeclaredSize(sound, main, 2 ** 31)), failsWith('TOO_LARGE_EXPANDED'));
       // Cut at the size that it declares, the part is no XML any more.
       await assert.rejects(parse(format, withDeclaredSize(sound, main, 200)), failsWith('CORRUPT_FILE'));
+    });
+
+    for (const stored of [true, false])
+      it(`refuses a ${format} of ${stored ? 'stored' : 'packed'} entries that share their bytes`, async () => {
+        const shared = sharedEntries(parts, { copies: 200, stored });
+        assert.ok(shared.length < 1_100_000);
+        await assert.rejects(parse(format, shared), failsWith('CORRUPT_FILE', /ZIP/));
+      });
+
+    it(`refuses a ${format} with an entry of a size that no packing can reach`, async () => {
+      const lying = withDeclaredSize(sound, main, 100 * 1024 * 1024);
+      await assert.rejects(parse(format, lying), failsWith('CORRUPT_FILE', /ZIP/));
     });
 
     it(`refuses a ${format} that is nested too deeply`, async () => {
