@@ -34,7 +34,7 @@ export function converse(child: ChildProcess, request: ParseRequest, options: Co
   const watch = watchParse({ limits, usage, onExceeded: give });
   const onMessage = (answer: ParseAnswer) => {
     // The start of the process is not the document's time.
-    if (answer.type === 'ready') watch.restart();
+    if (answer.type === 'began') watch.restart();
     else if (answer.type === 'chunks') {
       for (const chunk of answer.chunks) chunks.push(chunk);
       // Counted here as well: what a parser says may be the document's own words.

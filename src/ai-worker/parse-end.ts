@@ -2,8 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { ProcessingError } from '../documents/job.ts';
 import { tooMuchComputing, tooMuchMemory } from './limit-errors.ts';
 import { LIFETIME_CPU_SECONDS } from './parse-enclosure.ts';
+import type { ParseAnswer } from './parse-messages.ts';
 
-/** A parser's process that ended, or stayed silent, before it could read anything: no document's fault. */
+/** A parser's process that ended before it came to read a document: not that document's fault. */
 export class ParserStartError extends Error {
   override readonly name = 'ParserStartError';
 }
@@ -20,9 +21,11 @@ const OUT_OF_MEMORY =
  */
 export function watchEnd(child: ChildProcess, { memoryMb }: { memoryMb: number }): Promise<Error> {
   let printed = '';
-  let isReady = false;
-  child.once('message', () => {
-    isReady = true;
+  let isReading = false;
+  let hasRead = false;
+  child.on('message', ({ type }: ParseAnswer) => {
+    if (type === 'began') isReading = hasRead = true;
+    else if (type !== 'chunks') isReading = false;
   });
   child.stderr?.on('data', (data: Buffer) => {
     printed = (printed + data.toString()).slice(-MAX_STDERR_CHARACTERS);
@@ -31,16 +34,17 @@ export function watchEnd(child: ChildProcess, { memoryMb }: { memoryMb: number }
     child.once('error', (cause) => resolve(new ParserStartError(cause.message, { cause })));
     // Later than `exit`: only now is all that it printed here.
     child.once('close', (code, signal) => {
-      if (!isReady) resolve(new ParserStartError(reasonIn(printed) ?? `it ended with ${signal ?? code}`));
+      // What it printed once it has read something stays here: it may quote a document.
+      if (!isReading)
+        resolve(new ParserStartError((hasRead ? undefined : reasonIn(printed)) ?? `it ended with ${signal ?? code}`));
       else if (OUT_OF_MEMORY.test(printed)) resolve(tooMuchMemory(memoryMb));
       else if (signal === 'SIGXCPU') resolve(tooMuchComputing(LIFETIME_CPU_SECONDS * 1000));
-      // What it printed stays here: it may quote the document.
       else resolve(new ProcessingError('WORKER_CRASHED', 'The parser crashed on the document.', { retryable: true }));
     });
   });
 }
 
-/** The line of a stack trace that says what happened. Nothing of a document is in it: there was none yet. */
+/** The line of a stack trace that says what happened. */
 function reasonIn(printed: string): string | undefined {
   const lines = printed.split('\n').filter((line) => line.trim() !== '');
   return lines.find((line) => /^\S*Error\b.*:/.test(line)) ?? lines.at(-1);

@@ -12,6 +12,7 @@ export async function serveParser(
 ): Promise<void> {
   process.on('disconnect', () => process.exit());
   process.on('message', async (request: ParseRequest) => {
+    await send({ type: 'began' });
     try {
       const { chunks, characters, chunkMs } = await parse(request);
       for (let start = 0; start < chunks.length; start += BATCH_CHUNKS) {
