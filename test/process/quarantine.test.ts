@@ -31,14 +31,14 @@ describe('a document that kills its parser, among a hundred good ones', function
     for (let index = 0; index < 100; index += 1) good.push(await accept(`${index}.txt`, `${index} ${randomUUID()}`));
     for (const id of good) assert.equal((await service.settled(id)).status, 'completed');
     const done = await service.settled(poisonous);
-    assert.deepEqual([done.status, done.error?.code, done.attempts], ['failed', 'WORKER_CRASHED', 2]);
+    assert.deepEqual([done.status, done.error?.code, done.attempts], ['failed', 'TOO_LARGE_EXPANDED', 1]);
     const [letter, ...others] = await deadLetters();
     assert.deepEqual(others, []);
     const [first] = await Promise.all(good.slice(0, 1).map((id) => service.document(id)));
     assert.ok(letter && first && first.updatedAt < letter.updatedAt, 'nobody waited for its end');
     assert.deepEqual(
       [letter.id, letter.error?.code, letter.attempts, letter.traceId],
-      [poisonous, 'WORKER_CRASHED', 2, done.traceId],
+      [poisonous, 'TOO_LARGE_EXPANDED', 1, done.traceId],
     );
     assert.equal(workerPid(), worker, 'the worker itself went on');
   });
@@ -52,10 +52,10 @@ describe('a document that kills its parser, among a hundred good ones', function
       });
       return (await response.json()) as { requeued: number; left: number };
     };
-    const [letter] = await deadLetters('?code=WORKER_CRASHED');
+    const [letter] = await deadLetters('?code=TOO_LARGE_EXPANDED');
     assert.ok(letter);
     assert.deepEqual(await requeue('CORRUPT_FILE'), { requeued: 0, left: 0 });
-    assert.deepEqual(await requeue('WORKER_CRASHED'), { requeued: 1, left: 0 });
+    assert.deepEqual(await requeue('TOO_LARGE_EXPANDED'), { requeued: 1, left: 0 });
     assert.deepEqual(await deadLetters(), []);
     const deleted = await service.call(`/api/v1/documents/${letter.id}`, { method: 'DELETE' });
     assert.equal(deleted.status, 204);
