@@ -38,10 +38,14 @@ export const SETTINGS = {
   REQUEST_IDLE_TIMEOUT: type.duration
     .prefault('30 seconds')
     .describe('how long the body of a request may stand still before it is cut off'),
+  KEEP_ALIVE_TIMEOUT: type.duration
+    .prefault('150 seconds')
+    .describe('how long a connection may wait for its next request; longer than a proxy keeps it'),
   OCR_ENABLED: z.stringbool().default(false).describe('read png, jpg and scanned pdf'),
   ALERT_WEBHOOK_URL: type.httpUrl.optional().describe('where errors are reported to; Slack-compatible'),
   ALERT_THRESHOLD: type.count(5).describe('errors of one type within an hour that make an alert'),
-  SHUTDOWN_TIMEOUT_MS: type.milliseconds(30_000).describe('longest shutdown'),
+  SHUTDOWN_TIMEOUT_MS: type.milliseconds(30_000).describe('longest shutdown, after the delay'),
+  SHUTDOWN_DELAY_MS: type.delay.describe('how long all is served on after /ready says 503, so that balancers notice'),
   QUEUE_MAX_DEPTH: type.count(10_000).describe('documents that may wait in a lane; beyond it uploads get 429'),
   QUEUE_MAX_AGE: type.duration
     .prefault('6 hours')

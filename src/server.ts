@@ -70,6 +70,8 @@ await run(
       host,
       port: config.INTERNAL_PORT,
       lifecycle,
+      logger,
+      keepAliveMs: config.KEEP_ALIVE_TIMEOUT,
       requestTimeoutMs: 0,
       cutAfterMs: 5_000,
     });
@@ -105,6 +107,8 @@ await run(
       host,
       port: config.PORT,
       lifecycle,
+      logger,
+      keepAliveMs: config.KEEP_ALIVE_TIMEOUT,
       requestTimeoutMs: 300_000,
     });
 

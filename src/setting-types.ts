@@ -15,6 +15,8 @@ export const count = (fallback: number) =>
     .max(2 ** 31 - 1)
     .default(fallback);
 export const milliseconds = count;
+/** Milliseconds, or none. */
+export const delay = z.coerce.number().int().min(0).max(600_000).default(0);
 
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
 export const postgresUrl = z.url({

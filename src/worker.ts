@@ -60,6 +60,8 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     host: config.HOST,
     port: config.WORKER_PORT,
     lifecycle,
+    logger,
+    keepAliveMs: config.KEEP_ALIVE_TIMEOUT,
     requestTimeoutMs: 30_000,
   });
 

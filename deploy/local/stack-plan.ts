@@ -90,7 +90,8 @@ export function wantedPorts({ backend, worker }: StackPlan): WantedPort[] {
 const GRACE_MS = 5_000;
 
 /** Longest time that a process gets to end before it is killed, in ms. */
-export const stopTimeout = (plan: StackPlan): number => plan.backend.config.SHUTDOWN_TIMEOUT_MS + GRACE_MS;
+export const stopTimeout = ({ backend }: StackPlan): number =>
+  backend.config.SHUTDOWN_DELAY_MS + backend.config.SHUTDOWN_TIMEOUT_MS + GRACE_MS;
 
 /** The address at which a server on this machine is reached, given the one that it listens on. */
 function reachable(host: string): string {

@@ -1,6 +1,8 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { followConnections } from './close-server.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { Logger } from './logger.ts';
 import { refuseBrokenRequests } from './refuse-broken-requests.ts';
 
 export interface HttpServerOptions {
@@ -9,6 +11,9 @@ export interface HttpServerOptions {
   port: number;
   lifecycle: Lifecycle;
   name: string;
+  logger: Logger;
+  /** How long a connection may wait for its next request, in ms: longer than a proxy before it keeps it. */
+  keepAliveMs: number;
   /** Longest time that a request may take to arrive whole, in ms; 0 for no limit. */
   requestTimeoutMs: number;
   /** At shutdown, connections that are still busy after this long are cut, in ms. Only where clients try again. */
@@ -24,10 +29,11 @@ export interface HttpServerOptions {
 export async function listen(handler: RequestListener, options: HttpServerOptions): Promise<number> {
   const server = createServer({
     requestTimeout: options.requestTimeoutMs,
-    keepAliveTimeout: 65_000,
+    keepAliveTimeout: options.keepAliveMs,
     headersTimeout: 30_000,
     requireHostHeader: false,
   });
+  const connections = followConnections(server, options);
   const onRequest: RequestListener = (request, response) => {
     // A client that reuses a connection while it closes would see a reset instead of an answer.
     if (options.lifecycle.signal.aborted) response.setHeader('Connection', 'close');
@@ -41,20 +47,6 @@ export async function listen(handler: RequestListener, options: HttpServerOption
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
   });
-  options.lifecycle.onClose(options.name, () => closeServer(server, options.cutAfterMs));
+  options.lifecycle.onClose(options.name, () => connections.close(options.cutAfterMs));
   return (server.address() as AddressInfo).port;
-}
-
-function closeServer(server: Server, cutAfterMs: number | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // A connection that goes idle after its last answer would hold the server until its timeout.
-    const sweep = setInterval(() => server.closeIdleConnections(), 50);
-    const cut = cutAfterMs === undefined ? undefined : setTimeout(() => server.closeAllConnections(), cutAfterMs);
-    server.close((error) => {
-      clearInterval(sweep);
-      clearTimeout(cut);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
 }

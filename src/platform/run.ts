@@ -1,7 +1,7 @@
 import { closeOnSignals, createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { logCrash } from './log-crash.ts';
 import { changeLevelOnSignal } from './log-level.ts';
-import { closeLogger, type Logger, type LogLevel, openLogger } from './logger.ts';
+import { type Logger, type LogLevel, openLogger } from './logger.ts';
 import { VERSION } from './version.ts';
 
 /** What every process reads of its settings to begin with. */
@@ -9,11 +9,12 @@ export interface BaseConfig {
   LOG_LEVEL: LogLevel;
   LOG_FORMAT: 'json' | 'pretty';
   SHUTDOWN_TIMEOUT_MS: number;
+  SHUTDOWN_DELAY_MS: number;
 }
 
 export interface ProcessOptions<C extends BaseConfig> {
   service: string;
-  /** Closed last but for the logger, so that no span of the shutdown is lost. */
+  /** Closed last, so that no span of the shutdown is lost. */
   telemetry: {
     shutdown(): Promise<void>;
     /** Hears what telemetry has to say of itself. */
@@ -46,8 +47,11 @@ export async function run<C extends BaseConfig>(
   logCrash(logger);
   changeLevelOnSignal(logger);
   options.telemetry.onReport(({ level, message, fields }) => logger.log(level, message, fields));
-  const lifecycle = createLifecycle({ logger, timeoutMs: config.SHUTDOWN_TIMEOUT_MS });
-  lifecycle.onClose('logger', () => closeLogger(logger));
+  const lifecycle = createLifecycle({
+    logger,
+    timeoutMs: config.SHUTDOWN_TIMEOUT_MS,
+    delayMs: config.SHUTDOWN_DELAY_MS,
+  });
   lifecycle.onClose('telemetry', () => options.telemetry.shutdown());
   closeOnSignals(lifecycle, logger);
   try {

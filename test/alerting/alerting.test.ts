@@ -30,7 +30,7 @@ describe('alerting', () => {
   function openProcess({ isHeard = true, threshold = 3 } = {}) {
     const { logger, lines } = memoryLogger();
     const url = isHeard ? hook.url : undefined;
-    const lifecycle = createLifecycle({ logger, timeoutMs: 10_000 });
+    const lifecycle = createLifecycle({ logger, timeoutMs: 10_000, delayMs: 0 });
     const report = openAlerting({ url, threshold, redisUrl: redis.url, logger, lifecycle, retryMs: 1 });
     lifecycles.push(lifecycle);
     return { logger, lines, lifecycle, report };
@@ -127,7 +127,7 @@ describe('alerting', () => {
 
   it('is told of a part that stays away, once each time', async () => {
     const { logger, lines } = memoryLogger();
-    const lifecycle = createLifecycle({ logger, timeoutMs: 1_000 });
+    const lifecycle = createLifecycle({ logger, timeoutMs: 1_000, delayMs: 0 });
     lifecycles.push(lifecycle);
     let isThere = true;
     let seen = (): unknown => undefined;
