@@ -75,6 +75,8 @@ describe('a shutdown that hangs', function suite() {
       const ended = () => service.lines.find((line) => line.startsWith('ragbase backend: ended by itself'));
       await until(ended, 30_000);
       assert.match(ended() ?? '', /exit status 1/);
+      const said = service.lines.find((line) => line.includes('shutdown took too long')) ?? '';
+      assert.match(said, /"stillOpen":\[.*"public server",.*"database",.*"telemetry"\]/);
       await search;
     } finally {
       process.kill(database, 'SIGCONT');
