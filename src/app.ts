@@ -4,8 +4,9 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Readiness } from './health/readiness.ts';
 import { HEALTH_PATHS, healthRoutes } from './health/routes.ts';
-import { authenticate } from './platform/authenticate.ts';
-import { docs } from './platform/docs.ts';
+import { authenticate, identify } from './platform/authenticate.ts';
+import { forwardedAddresses } from './platform/client-address.ts';
+import { DOCS_PATHS, docs } from './platform/docs.ts';
 import type { Endpoint } from './platform/endpoint.ts';
 import { errorResponse, notFound } from './platform/error-response.ts';
 import { httpTelemetry } from './platform/http-telemetry.ts';
@@ -17,6 +18,7 @@ import { openApiDocument } from './platform/openapi.ts';
 import { requestId } from './platform/request-id.ts';
 import { requireHost } from './platform/require-host.ts';
 import { requireToken } from './platform/require-token.ts';
+import { routePattern } from './platform/route-pattern.ts';
 import { refuseSlowBodies } from './platform/slow-body.ts';
 import { whileStarting } from './platform/while-starting.ts';
 
@@ -27,7 +29,7 @@ export interface AppOptions {
   readiness: () => Promise<Readiness>;
   /** Until it answers true, the API answers 503. */
   hasStarted: () => boolean;
-  /** Of all requests, and of those with wrong keys. */
+  /** Of requests, and of those with wrong keys. */
   limits: { requests: RequestHandler; guesses: RequestHandler };
   serveMetrics: ServeMetrics;
   /** Who may read /metrics on the public port: whoever has the token, everybody, or nobody. */
@@ -50,18 +52,20 @@ export function createApp(options: AppOptions): Express {
   app.set('query parser', 'simple');
 
   app.use(requestId({ limit: 128 }));
-  app.use(httpTelemetry({ logger, untraced: isProbe }));
+  app.use(httpTelemetry({ logger, untraced: isProbe, patternOf: routePattern(publicPaths(endpoints)) }));
+  app.use(forwardedAddresses({ logger }));
   app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
   app.use(requireHost);
   app.use(healthRoutes(options.readiness));
   app.use(metricsRoute(options));
   app.use(cors(corsOptions(options.corsOrigins)));
   app.use(refuseSlowBodies({ idleMs: options.idleMs, lingerMs: 30_000 }));
+  app.use('/api/v1', identify({ keys: options.apiKeys }));
   app.use(options.limits.requests);
   app.use(docs(openApiDocument(endpoints, { title: 'ragbase', version, description: DESCRIPTION })));
   app.use(whileStarting(options.hasStarted));
   app.use('/api/v1', options.limits.guesses);
-  app.use('/api/v1', authenticate({ keys: options.apiKeys }));
+  app.use('/api/v1', authenticate);
   mountEndpoints(app, endpoints, { jsonLimit: 256 * 1024 });
   app.use(notFound);
   app.use(errorResponse({ logger }));
@@ -82,7 +86,8 @@ export function createInternalApp({ endpoints, hasStarted, serveMetrics, token, 
   app.disable('x-powered-by');
   app.use(requestId({ limit: 128 }));
   // A sign of life every few seconds for each document would drown what happens to it.
-  app.use(httpTelemetry({ logger, untraced: (path) => isProbe(path) || path.endsWith('/progress') }));
+  const untraced = (path: string) => isProbe(path) || path.endsWith('/progress');
+  app.use(httpTelemetry({ logger, untraced, patternOf: routePattern(endpoints.map(({ path }) => path)) }));
   app.use(metricsRoute({ serveMetrics, metricsAccess: 'open' }));
   app.use(whileStarting(hasStarted));
   app.use('/internal', requireToken({ token }));
@@ -110,6 +115,11 @@ export function createWorkerApp({ readiness, serveMetrics, logger }: WorkerAppOp
   app.use(errorResponse({ logger }));
   return app;
 }
+
+/** Route patterns of the public port that a limit or the door may refuse. */
+export const publicPaths = (endpoints: readonly Endpoint[]): string[] => [
+  ...new Set([...endpoints.map(({ path }) => path), ...DOCS_PATHS]),
+];
 
 const probes: readonly string[] = [...HEALTH_PATHS, '/metrics'];
 const isProbe = (path: string): boolean => probes.includes(path);

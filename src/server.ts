@@ -4,7 +4,7 @@ import { telemetry } from '../telemetry/register.ts';
 import { alertEndpoints } from './alerting/endpoints.ts';
 import { openAlerting } from './alerting/open-alerting.ts';
 import { watchParts } from './alerting/watch-parts.ts';
-import { createApp, createInternalApp } from './app.ts';
+import { createApp, createInternalApp, publicPaths } from './app.ts';
 import { apiKeyFile, metricsAccess, readApiKeys, readConfig } from './config.ts';
 import { openDocuments } from './documents/open-documents.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
@@ -47,15 +47,16 @@ await run(
       sessionSettings: SEARCH_SESSION_SETTINGS,
     });
     lifecycle.onClose('database', () => pool.end());
+    const documents = openDocuments({ config, pool, embedder, logger, lifecycle });
+    const endpoints = [...documents.endpoints, ...searchEndpoints({ pool, embedder })];
     const limits = openLimits({
       redisUrl: config.REDIS_URL,
       max: config.RATE_LIMIT_MAX,
       windowMs: config.RATE_LIMIT_WINDOW,
-      paths: ['/api/v1/documents', '/api/v1/dead-letters', '/api/v1/search', '/api/v1/stats'],
+      paths: publicPaths(endpoints),
       logger,
       lifecycle,
     });
-    const documents = openDocuments({ config, pool, embedder, logger, lifecycle });
     const hasStarted = () => lifecycle.hasStarted;
 
     const internal = createInternalApp({
@@ -89,7 +90,7 @@ await run(
       version: VERSION,
     });
     const app = createApp({
-      endpoints: [...documents.endpoints, ...searchEndpoints({ pool, embedder })],
+      endpoints,
       readiness,
       hasStarted,
       limits,

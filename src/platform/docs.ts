@@ -23,6 +23,9 @@ const PAGE = `<!doctype html>
 
 const START = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#ui', deepLinking: true, tryItOutEnabled: true });\n`;
 
+/** What `docs` answers. */
+export const DOCS_PATHS = ['/openapi.json', '/docs', '/docs/start.js', '/docs/:asset'] as const;
+
 /** The OpenAPI document and a readable page of it, all from this server: no script of anyone else's. */
 export function docs(document: object): Router {
   const router = Router();
@@ -40,6 +43,6 @@ export function docs(document: object): Router {
     request.url = `/${request.params.asset}`;
     assets(request, response, next);
   });
-  for (const path of ['/openapi.json', '/docs', '/docs/start.js']) router.all(path, methodNotAllowed(['get']));
+  for (const path of DOCS_PATHS.slice(0, 3)) router.all(path, methodNotAllowed(['get']));
   return router;
 }

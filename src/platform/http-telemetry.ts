@@ -31,12 +31,18 @@ const OTHER = '_OTHER';
  * hand: the http and express instrumentations do the same at two to three times the cost.
  * Stands above everything that may answer, so that nothing goes unseen.
  * @param options.untraced tells the paths that get metrics but neither span nor access log line.
+ * @param options.patternOf the route pattern of a path, for what is refused before it is routed.
  * @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
  */
-export function httpTelemetry(options: { logger: Logger; untraced: (path: string) => boolean }): RequestHandler {
+export function httpTelemetry(options: {
+  logger: Logger;
+  untraced: (path: string) => boolean;
+  patternOf?: (path: string) => string | undefined;
+}): RequestHandler {
   const tracer = trace.getTracer('ragbase.http');
   const series = createHttpMetrics();
   const parentOf = createParentReader();
+  const routeOf = createRouteReader(options.patternOf);
   const ended = afterTurn<Ended>((all) => {
     for (const { outcome } of all) series.record(outcome);
     for (const { outcome, fields, key } of all) if (fields) options.logger.log(accessLine(outcome, fields, key));
@@ -44,7 +50,7 @@ export function httpTelemetry(options: { logger: Logger; untraced: (path: string
   return function observeRequest(request, response, next) {
     const arrived = arrivalOf(request);
     if (options.untraced(request.path)) {
-      response.once('close', () => ended.add({ outcome: outcomeOf(arrived, request, response) }));
+      response.once('close', () => ended.add({ outcome: outcomeOf(arrived, request, response, routeOf) }));
       return context.with(ROOT_CONTEXT, next);
     }
     const parent = parentOf(request);
@@ -56,7 +62,7 @@ export function httpTelemetry(options: { logger: Logger; untraced: (path: string
     const observe = (fields: LogFields) => {
       // Not `once`, which wraps the listener for each request: a response closes once.
       response.on('close', () => {
-        const outcome = outcomeOf(arrived, request, response);
+        const outcome = outcomeOf(arrived, request, response, routeOf);
         if (span.isRecording()) describe(span, outcome, request);
         span.end();
         ended.add({ outcome, fields: { ...ids, ...fields }, key: response.locals['keyFingerprint'] });
@@ -89,6 +95,16 @@ function createParentReader(): (request: Request) => Context {
     fields.some((field) => headers[field] !== undefined) ? propagation.extract(ROOT_CONTEXT, headers) : ROOT_CONTEXT;
 }
 
+type RouteReader = (request: Request) => string | undefined;
+
+/** The pattern of the route that answered; where none came to it, of the one that would have. */
+function createRouteReader(patternOf: (path: string) => string | undefined = () => undefined): RouteReader {
+  return (request) => {
+    const path: unknown = request.route?.path;
+    return typeof path === 'string' ? path : patternOf(request.originalUrl.split('?', 1)[0] ?? '');
+  };
+}
+
 /** What of a request is known before it is handled, and is asked for once. */
 interface Arrival {
   started: number;
@@ -115,16 +131,15 @@ function knownAtStart({ method, scheme }: Arrival, request: Request): Record<str
   return attributes;
 }
 
-function outcomeOf(arrived: Arrival, request: Request, response: Response): Outcome {
+function outcomeOf(arrived: Arrival, request: Request, response: Response, routeOf: RouteReader): Outcome {
   // 499, as nginx has it: the client left before there was an answer.
   const status = response.headersSent ? response.statusCode : 499;
   const isFailed = status >= 500 || !response.writableFinished;
-  const path: unknown = request.route?.path;
   const length = response.getHeader('content-length');
   return {
     method: arrived.method,
     durationMs: performance.now() - arrived.started,
-    route: typeof path === 'string' ? path : undefined,
+    route: routeOf(request),
     status,
     errorType: isFailed ? (response.locals['errorType'] ?? (status >= 500 ? String(status) : undefined)) : undefined,
     scheme: arrived.scheme,

@@ -1,7 +1,8 @@
 import type { RequestHandler } from 'express';
+import { isGuess } from './authenticate.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
-import { failureLimit, rateLimit } from './rate-limit.ts';
+import { rateLimit } from './rate-limit.ts';
 import { openLimitRedis } from './rate-limit-redis.ts';
 
 export interface LimitsOptions {
@@ -9,16 +10,17 @@ export interface LimitsOptions {
   /** Requests of one address in a window. */
   max: number;
   windowMs: number;
-  /** Path prefixes that are labels of the series. */
+  /** Route patterns, which are labels of the series. */
   paths: readonly string[];
   logger: Logger;
   lifecycle: Lifecycle;
 }
 
+/** Each request counts for one of them; both stand behind `identify`. */
 export interface Limits {
-  /** Every request counts. */
+  /** Requests with a key, and apart from them those without: whoever has none can't use up what others have. */
   requests: RequestHandler;
-  /** Requests with a wrong key count: guessing ends soon. */
+  /** Requests with a wrong key: guessing ends soon, and takes nothing from whoever has the right one. */
   guesses: RequestHandler;
   /** Whether Redis answers; never rejects. */
   ping(): Promise<boolean>;
@@ -31,13 +33,18 @@ export function openLimits({ redisUrl, lifecycle, ...options }: LimitsOptions): 
   const redis = openLimitRedis({ url: redisUrl, logger: options.logger });
   lifecycle.onClose('rate limit', () => redis.close());
   return {
-    requests: rateLimit({ ...options, redis, prefix: 'limit:requests:' }),
-    guesses: failureLimit({
+    requests: rateLimit({
+      ...options,
+      redis,
+      prefix: 'limit:requests:',
+      counts: (_request, response) => !isGuess(response),
+    }),
+    guesses: rateLimit({
       ...options,
       max: Math.min(MAX_GUESSES, options.max),
       redis,
       prefix: 'limit:guesses:',
-      counts: (_request, response) => response.locals['isGuess'] === true,
+      counts: (_request, response) => isGuess(response),
     }),
     ping: () => redis.ping(),
   };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { metrics } from '@opentelemetry/api';
-import type { ClientRateLimitInfo, Store } from 'express-rate-limit';
+import type { Store } from 'express-rate-limit';
 import { type RedisReply, RedisStore } from 'rate-limit-redis';
 import type { LimitRedis } from './rate-limit-redis.ts';
 
@@ -10,14 +10,8 @@ export interface RateLimitStoreOptions {
   prefix: string;
 }
 
-/** Counts in Redis, for all processes together. */
-export interface RateLimitStore extends Store {
-  /** The count as it stands. */
-  peek(key: string): Promise<ClientRateLimitInfo>;
-}
-
-/** Rejects in bounded time while Redis is down or frozen, and tells of it: a line a burst, and a counter. */
-export function rateLimitStore({ redis, prefix }: RateLimitStoreOptions): RateLimitStore {
+/** Counts in Redis, for all processes together. Rejects in bounded time while Redis is down or frozen, and tells of it: a line a burst, and a counter. */
+export function rateLimitStore({ redis, prefix }: RateLimitStoreOptions): Store {
   const failures = metrics
     .getMeter('ragbase.rate-limit')
     .createCounter('rate_limit_failures_total', { description: 'Requests that passed uncounted, for want of Redis' });
@@ -42,11 +36,6 @@ export function rateLimitStore({ redis, prefix }: RateLimitStoreOptions): RateLi
     increment: (key) => observed(store.increment(key)),
     decrement: (key) => store.decrement(key),
     resetKey: (key) => store.resetKey(key),
-    async peek(key) {
-      const info = await observed(store.get(key));
-      // The store makes NaN of a key that is not there.
-      return { totalHits: info?.totalHits || 0, resetTime: info?.resetTime };
-    },
   };
 }
 

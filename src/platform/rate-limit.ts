@@ -1,17 +1,13 @@
 import { metrics } from '@opentelemetry/api';
 import type { Request, RequestHandler, Response } from 'express';
-import {
-  type AugmentedRequest,
-  rateLimit as expressRateLimit,
-  ipKeyGenerator,
-  type Options,
-  type Store,
-} from 'express-rate-limit';
+import { type AugmentedRequest, rateLimit as expressRateLimit, ipKeyGenerator, type Options } from 'express-rate-limit';
+import { hasKey } from './authenticate.ts';
+import { clientAddress } from './client-address.ts';
 import { DomainError, errorType } from './errors.ts';
 import type { Logger } from './logger.ts';
-import { pathLabel } from './path-label.ts';
 import type { LimitRedis } from './rate-limit-redis.ts';
 import { rateLimitStore } from './rate-limit-store.ts';
+import { routePattern } from './route-pattern.ts';
 
 export interface RateLimitOptions {
   /** Requests of one address (of one /56 network in IPv6) in a window. */
@@ -20,7 +16,9 @@ export interface RateLimitOptions {
   redis: LimitRedis;
   /** Before each key in Redis; one for each limit. */
   prefix: string;
-  /** Path prefixes that are labels of `rate_limited_requests_total`; others count as `unmatched`. */
+  /** Whether a request counts here (all do); those that do not, pass. */
+  counts?: (request: Request, response: Response) => boolean;
+  /** Route patterns that are labels of `rate_limited_requests_total`; other paths count as `unmatched`. */
   paths: readonly string[];
   logger: Logger;
 }
@@ -31,66 +29,33 @@ export interface RateLimitOptions {
  * The address is `request.ip`: behind proxies, `trust proxy` must name exactly those.
  */
 export function rateLimit(options: RateLimitOptions): RequestHandler {
-  return expressRateLimit({ ...libraryOptions(options, rateLimitStore(options)), standardHeaders: 'draft-8' });
-}
-
-export interface FailureLimitOptions extends RateLimitOptions {
-  /** Whether a request that was answered counts, for instance by its status. */
-  counts(request: Request, response: Response): boolean;
-}
-
-/**
- * Limits one kind of outcome, such as wrong keys: `max` of them in a window, and then everything from
- * that address is refused. Nothing else counts, not even for a while (the library's own
- * `skipSuccessfulRequests` takes back afterwards, so that many good requests at once would be refused).
- */
-export function failureLimit(options: FailureLimitOptions): RequestHandler {
-  const store = rateLimitStore(options);
-  const limit = expressRateLimit(
-    libraryOptions(options, {
-      ...store,
-      // Only looks: what the count would be, were this one of those that count.
-      async increment(key) {
-        const { totalHits, resetTime } = await store.peek(key);
-        return { totalHits: totalHits + 1, resetTime };
-      },
-    }),
-  );
-  return function limitFailures(request, response, next) {
-    // Later the socket may be gone, and with it the address.
-    const key = ipKeyGenerator(request.ip ?? 'unknown');
-    response.once('finish', () => {
-      // The store has logged it.
-      if (options.counts(request, response)) Promise.resolve(store.increment(key)).catch(() => undefined);
-    });
-    return limit(request, response, next);
-  };
-}
-
-function libraryOptions({ max, windowMs, paths, logger }: RateLimitOptions, store: Store): Partial<Options> {
-  return {
+  const { max, windowMs, paths, counts = () => true, logger } = options;
+  return expressRateLimit({
     limit: max,
     windowMs,
-    store,
+    store: rateLimitStore(options),
+    keyGenerator: (request, response) => (hasKey(response) ? '' : 'no key ') + ipKeyGenerator(clientAddress(request)),
+    skip: (request, response) => !counts(request, response),
     passOnStoreError: true,
     legacyHeaders: false,
+    standardHeaders: 'draft-8',
     logger: validationLogger(logger),
     // Said of clients that send headers we do not look at.
     validate: { xForwardedForHeader: false, forwardedHeader: false },
     retryAfter: secondsToWait,
     handler: refuse(paths),
-  };
+  });
 }
 
 function refuse(paths: readonly string[]): Options['handler'] {
-  const labelOf = pathLabel(paths);
+  const patternOf = routePattern(paths);
   const refused = metrics
     .getMeter('ragbase.rate-limit')
     .createCounter('rate_limited_requests_total', { description: 'Requests refused by a rate limit' });
   // A series is not there before its first value.
   for (const path of [...paths, 'unmatched']) refused.add(0, { path });
   return (request, _response, next) => {
-    refused.add(1, { path: labelOf(request.baseUrl + request.path) });
+    refused.add(1, { path: patternOf(request.baseUrl + request.path) ?? 'unmatched' });
     const retryAfter = secondsToWait(request);
     next(new DomainError('RATE_LIMITED', `Too many requests. Try again in ${retryAfter} s.`, { retryAfter }));
   };

@@ -14,6 +14,7 @@ import {
 import express from 'express';
 import { countStreamedBytes, httpTelemetry } from '../../src/platform/http-telemetry.ts';
 import { requestId } from '../../src/platform/request-id.ts';
+import { routePattern } from '../../src/platform/route-pattern.ts';
 import { type LogLine, memoryLogger } from '../support/memory-logger.ts';
 import { until } from '../support/until.ts';
 
@@ -44,7 +45,8 @@ describe('HTTP telemetry', () => {
     sdk.start();
     const app = express();
     app.use(requestId({ limit: 128 }));
-    app.use(httpTelemetry({ logger, untraced: () => false }));
+    app.use(httpTelemetry({ logger, untraced: () => false, patternOf: routePattern(['/things/:id', '/guarded/:id']) }));
+    app.use('/guarded', (_request, response) => void response.status(429).end());
     app.all('/things/:id', (_request, response) => void response.json({}));
     app.get('/streams/:id', (_request, response) => {
       countStreamedBytes(response);
@@ -99,6 +101,13 @@ describe('HTTP telemetry', () => {
     assert.equal(span.name, 'GET');
     assert.equal(span.attributes['http.route'], undefined);
     assert.equal(span.attributes['url.path'], 'unmatched');
+  });
+
+  it('names one that was refused before it came to its route by that route', async () => {
+    const span = await ask('GET', '/Guarded/secret/?q=secret');
+    assert.equal(span.name, 'GET /guarded/:id');
+    exporter.reset();
+    assert.equal((await ask('GET', '/guarded/secret/more')).name, 'GET');
   });
 
   it('logs a line of the span, with method, route, status, duration and bytes', async () => {

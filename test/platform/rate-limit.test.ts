@@ -4,8 +4,12 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import express, { type Express, type RequestHandler } from 'express';
 import supertest from 'supertest';
+import { authenticate, identify } from '../../src/platform/authenticate.ts';
+import { forwardedAddresses } from '../../src/platform/client-address.ts';
 import { errorResponse } from '../../src/platform/error-response.ts';
-import { failureLimit, rateLimit } from '../../src/platform/rate-limit.ts';
+import { createLifecycle, type Lifecycle } from '../../src/platform/lifecycle.ts';
+import { openLimits } from '../../src/platform/open-limits.ts';
+import { rateLimit } from '../../src/platform/rate-limit.ts';
 import { type LimitRedis, openLimitRedis } from '../../src/platform/rate-limit-redis.ts';
 import { memoryLogger } from '../support/memory-logger.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../support/recorded-telemetry.ts';
@@ -59,9 +63,7 @@ describe('rate limit', function () {
     return express()
       .set('trust proxy', trustProxy)
       .use(limit)
-      .use((request, response) => {
-        response.status(request.get('x-key') === 'wrong' ? 401 : 200).json({});
-      })
+      .use((_request, response) => void response.json({}))
       .use(errorResponse({ logger }));
   }
 
@@ -126,7 +128,7 @@ describe('rate limit', function () {
 
   it('counts what it refuses by known paths only', async () => {
     const target = app(rateLimit({ ...options(await readyClient()), max: 1 }));
-    for (const path of ['/things', '/things/42', '/thingsandmore', '/else?x=1']) await supertest(target).get(path);
+    for (const path of ['/things', '/things/', '/things/42', '/else?x=1']) await supertest(target).get(path);
     const points = await telemetry.points('rate_limited_requests_total');
     assert.deepEqual(Object.fromEntries(points.map(({ labels, value }) => [labels['path'], value])), {
       '/things': 1,
@@ -200,63 +202,109 @@ describe('rate limit', function () {
     assert.deepEqual(names.sort(), ['redis-get', 'request']);
   });
 
-  describe('of failures', () => {
-    const limitOfFailures = async (max: number) =>
-      failureLimit({
-        ...options(await readyClient()),
-        prefix: 'failures:',
+  describe('and keys', () => {
+    const RIGHT = { 'X-API-Key': 'right' };
+    const OTHER = { 'X-API-Key': 'other' };
+    const WRONG = { 'X-API-Key': 'wrong' };
+    let lifecycle: Lifecycle;
+    beforeEach(() => {
+      lifecycle = createLifecycle({ logger: log.logger, timeoutMs: 5_000, delayMs: 0 });
+    });
+    afterEach(() => lifecycle.close());
+
+    async function door(max: number): Promise<Express> {
+      const limits = openLimits({
+        redisUrl: server.url,
         max,
-        counts: (_request, response) => response.statusCode === 401,
+        windowMs: 3_600_000,
+        paths: ['/things/:id'],
+        logger: log.logger,
+        lifecycle,
       });
-    const wrong = { 'x-key': 'wrong' };
-    const right = { 'x-key': 'right' };
-    /** Counting comes after the answer. */
-    const untilCounted = (count: number) =>
-      until(async () => {
-        const [key] = (await server.command('KEYS', 'failures:*')) as string[];
-        return key !== undefined && (await server.command('GET', key)) === String(count);
-      });
+      await until(() => limits.ping());
+      return express()
+        .set('trust proxy', 'loopback')
+        .use(forwardedAddresses({ logger: log.logger }))
+        .use(identify({ keys: { match: (key) => (['right', 'other'].includes(key) ? key : undefined) } }))
+        .use(limits.requests)
+        .use(limits.guesses)
+        .use(authenticate)
+        .get('/things/:id', (_request, response) => void response.json({}))
+        .use(errorResponse({ logger: log.logger }));
+    }
+    const ask = async (target: Express, headers: Record<string, string>[]): Promise<number[]> => {
+      const answers: number[] = [];
+      for (const header of headers) answers.push((await supertest(target).get('/things/1').set(header)).status);
+      return answers;
+    };
 
-    it('counts these alone, and then refuses everything from that address', async () => {
-      const target = app(await limitOfFailures(2));
-      assert.deepEqual(await statuses(target, [right, right, right, wrong]), [200, 200, 200, 401]);
-      await untilCounted(1);
-      assert.deepEqual(await statuses(target, [right, wrong]), [200, 401]);
-      await untilCounted(2);
-      const refused = await supertest(target).get('/things').set(right);
-      assert.equal(refused.status, 429);
+    it('ends guessing, and takes nothing from whoever has a right key at the same address', async () => {
+      const target = await door(25);
+      assert.deepEqual(await ask(target, times(23, WRONG)), [...times(20, 401), ...times(3, 429)]);
+      const refused = await supertest(target).get('/things/1').set(WRONG);
       assert.ok(Number(refused.get('Retry-After')) > 0);
+      assert.deepEqual(await ask(target, times(26, RIGHT)), [...times(25, 200), 429]);
+      assert.deepEqual(await ask(target, [{ ...WRONG, ...from('203.0.113.5') }]), [401]);
     });
 
-    it('bears any number of good requests at a time', async () => {
-      const release = Promise.withResolvers<void>();
-      let arrived = 0;
-      const target = express()
-        .use(await limitOfFailures(2))
-        .use(async (_request, response) => {
-          arrived += 1;
-          if (arrived === 20) release.resolve();
-          await release.promise;
-          response.json({});
-        });
-      const answers = await Promise.all(times(20, undefined).map(() => supertest(target).get('/things')));
-      assert.deepEqual(
-        answers.map(({ status }) => status),
-        times(20, 200),
+    it('counts an address, whatever its keys, and apart from those what carries none', async () => {
+      const target = await door(2);
+      assert.deepEqual(await ask(target, times(3, {})), [401, 401, 429]);
+      assert.deepEqual(await ask(target, [RIGHT, OTHER, RIGHT]), [200, 200, 429]);
+    });
+
+    it('bears any number of wrong keys at a time without letting one more be tried', async () => {
+      const target = (await door(100)).listen(0, '127.0.0.1');
+      const answers = await Promise.all(
+        times(60, WRONG).map((header) => supertest(target).get('/things/1').set(header)),
       );
+      assert.equal(answers.filter(({ status }) => status === 401).length, 20);
+      target.close();
     });
 
-    it('stands beside the limit of requests', async () => {
-      const redis = await readyClient();
-      const both = express
-        .Router()
-        .use(rateLimit(options(redis)))
-        .use(await limitOfFailures(1));
-      const target = app(both);
-      assert.deepEqual(await statuses(target, [wrong]), [401]);
-      await untilCounted(1);
-      assert.deepEqual(await statuses(target, [right]), [429]);
-      assert.deepEqual(log.lines, []);
+    it('counts what it refuses by the pattern of its route', async () => {
+      await ask(await door(1), [RIGHT, RIGHT]);
+      const points = await telemetry.points('rate_limited_requests_total');
+      assert.deepEqual(Object.fromEntries(points.map(({ labels, value }) => [labels['path'], value])), {
+        '/things/:id': 1,
+        unmatched: 0,
+      });
     });
+
+    it('takes an address for the same with a port, in brackets, with a zone or quoted', async () => {
+      const target = await door(1);
+      for (const [index, written] of [
+        ['203.0.113.9', '203.0.113.9:5555', '203.0.113.9:6666', '"203.0.113.9:1"', '198.51.100.1:1, 203.0.113.9:2'],
+        ['2001:db8::1', '[2001:db8::1]', '[2001:db8::1]:443', '"[2001:db8::1]:80"', '[2001:db8:0:00ff::2]:1'],
+        ['fe80::1', 'fe80::1%eth0', '[fe80::1%eth1]:8080'],
+        // No addresses: those of the proxy that wrote them.
+        ['unknown', '<script>', '', '_hidden:80'],
+      ].entries())
+        assert.deepEqual(
+          await ask(
+            target,
+            written.map((address) => ({ ...RIGHT, ...from(address) })),
+          ),
+          [200, ...times(written.length - 1, 429)],
+          String(index),
+        );
+    });
+  });
+
+  it('says once, and without the address, that it does not believe a proxy that nobody named', async () => {
+    for (const [trusted, told] of [
+      [false, 1],
+      ['loopback', 0],
+    ] as const) {
+      log.lines.length = 0;
+      const target = express()
+        .set('trust proxy', trusted)
+        .use(forwardedAddresses({ logger: log.logger }))
+        .use((_request, response) => void response.end());
+      await statuses(target, times(3, from('203.0.113.1')));
+      await statuses(target, times(3, {}));
+      assert.equal(log.lines.filter(({ message }) => message.includes('TRUST_PROXY')).length, told);
+      assert.doesNotMatch(JSON.stringify(log.lines), /203\.0|127\.0/);
+    }
   });
 });

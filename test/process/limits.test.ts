@@ -51,11 +51,16 @@ describe('the limit of requests, of two backends on one Redis', function suite()
   it('exempts health and series', async () => {
     for (const { stack } of services) {
       for (const path of ['/health', '/live', '/ready']) assert.equal((await fetch(stack.apiUrl + path)).status, 200);
-      assert.match(
-        await (await fetch(stack.metricsUrl)).text(),
-        /^rate_limited_requests_total\{path="\/api\/v1\/documents"\} \d+/m,
-      );
     }
+  });
+
+  it('counts what it refuses by its route, in both series alike', async () => {
+    const count = async (name: string) => {
+      const all = await Promise.all(services.map(async ({ stack }) => (await fetch(stack.metricsUrl)).text()));
+      const line = new RegExp(`^${name}\\{(?:.*,)?path="/api/v1/documents"(?:,status="429")?\\} (\\d+)`, 'm');
+      return all.reduce((sum, series) => sum + Number(line.exec(series)?.[1] ?? 0), 0);
+    };
+    assert.deepEqual([await count('rate_limited_requests_total'), await count('http_requests_total')], [50, 50]);
   });
 
   it('leaves others alone', async function others() {
