@@ -39,6 +39,8 @@ export interface AppOptions {
   idleMs: number;
   corsOrigins: readonly string[];
   trustProxy: boolean | number | string;
+  /** Whether the sampled flag of a caller's trace decides about the spans here. */
+  trustTraceContext: boolean;
   version: string;
   logger: Logger;
 }
@@ -52,7 +54,8 @@ export function createApp(options: AppOptions): Express {
   app.set('query parser', 'simple');
 
   app.use(requestId({ limit: 128 }));
-  app.use(httpTelemetry({ logger, untraced: isProbe, patternOf: routePattern(publicPaths(endpoints)) }));
+  const patternOf = routePattern(publicPaths(endpoints));
+  app.use(httpTelemetry({ logger, untraced: isProbe, patternOf, trustsCaller: options.trustTraceContext }));
   app.use(forwardedAddresses({ logger }));
   app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
   app.use(requireHost);
@@ -87,7 +90,9 @@ export function createInternalApp({ endpoints, hasStarted, serveMetrics, token, 
   app.use(requestId({ limit: 128 }));
   // A sign of life every few seconds for each document would drown what happens to it.
   const untraced = (path: string) => isProbe(path) || path.endsWith('/progress');
-  app.use(httpTelemetry({ logger, untraced, patternOf: routePattern(endpoints.map(({ path }) => path)) }));
+  const patternOf = routePattern(endpoints.map(({ path }) => path));
+  // Its callers have the token.
+  app.use(httpTelemetry({ logger, untraced, patternOf, trustsCaller: true }));
   app.use(metricsRoute({ serveMetrics, metricsAccess: 'open' }));
   app.use(whileStarting(hasStarted));
   app.use('/internal', requireToken({ token }));

@@ -30,6 +30,10 @@ export const SETTINGS = {
   RATE_LIMIT_MAX: type.count(100).describe('requests of one address in a window'),
   RATE_LIMIT_WINDOW: type.duration.prefault('1 minute').describe('a duration, like "1 minute"'),
   TRUST_PROXY: type.trustProxy.describe('proxies before the backend: their number, or their addresses'),
+  TRUST_TRACE_CONTEXT: z
+    .stringbool()
+    .default(false)
+    .describe("whether the sampled flag of a caller's traceparent decides what is traced"),
   CORS_ORIGIN: type.origins
     .prefault('')
     .describe('origins of web pages that may call the API, comma-separated; * for any'),
@@ -99,7 +103,14 @@ export const NOT_FOR = {
   ],
   worker: [
     ...(['DATABASE_URL', 'DATABASE_POOL_SIZE', 'API_KEY', 'METRICS_TOKEN', 'PORT', 'INTERNAL_PORT'] as const),
-    ...(['RATE_LIMIT_MAX', 'RATE_LIMIT_WINDOW', 'TRUST_PROXY', 'CORS_ORIGIN', 'MAX_FILE_SIZE_MB'] as const),
+    ...([
+      'RATE_LIMIT_MAX',
+      'RATE_LIMIT_WINDOW',
+      'TRUST_PROXY',
+      'TRUST_TRACE_CONTEXT',
+      'CORS_ORIGIN',
+      'MAX_FILE_SIZE_MB',
+    ] as const),
     ...([
       'MAX_CONCURRENT_UPLOADS',
       'REQUEST_IDLE_TIMEOUT',

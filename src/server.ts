@@ -100,6 +100,7 @@ await run(
       idleMs: config.REQUEST_IDLE_TIMEOUT,
       corsOrigins: config.CORS_ORIGIN,
       trustProxy: config.TRUST_PROXY,
+      trustTraceContext: config.TRUST_TRACE_CONTEXT,
       version: VERSION,
       logger,
     });

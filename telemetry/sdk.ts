@@ -8,7 +8,9 @@ import { NodeSDK } from '@opentelemetry/sdk-node';
 import { SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { instrumentations } from './instrumentations.ts';
 import { createLostSpans } from './lost-spans.ts';
+import { choosePropagator } from './propagation.ts';
 import { createReports, type Report, type Reports } from './reports.ts';
+import { chooseSampler } from './sampler.ts';
 import { chooseExporters } from './span-exporters.ts';
 import { limitsFromEnvironment, spanPipeline } from './span-pipeline.ts';
 import { views } from './views.ts';
@@ -40,6 +42,8 @@ export function startTelemetry(): Telemetry {
   const limits = { ...limitsFromEnvironment(), lostSpans };
   const sdk = new NodeSDK({
     instrumentations: instrumentations(),
+    sampler: chooseSampler(),
+    textMapPropagator: choosePropagator(),
     metricReaders: [metrics],
     views: views(),
     logRecordProcessors: [],

@@ -3,7 +3,6 @@ import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout } from 'node:timers/promises';
-import { context, propagation } from '@opentelemetry/api';
 import type { Lane } from '../documents/formats.ts';
 import {
   type Agreement,
@@ -17,6 +16,7 @@ import {
   type Progress,
   type Turn,
 } from '../documents/job.ts';
+import { passTraceOn, traceHeaders } from '../platform/trace-context.ts';
 import { AttemptLostError, BackendError, ContractError, DisagreementError } from './backend-errors.ts';
 
 export interface BackendClientOptions {
@@ -63,12 +63,14 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
   const ofAttempt = (claimed: Claimed) => `/internal/documents/${claimed.documentId}/attempts/${claimed.attempt}`;
 
   const post = async (path: string, body: unknown, timeoutMs = ANSWER_MS): Promise<Response> => {
-    const response = await fetch(url(path), {
-      method: 'POST',
-      headers: { authorization, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(timeoutMs),
-    });
+    const response = await passTraceOn(() =>
+      fetch(url(path), {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(timeoutMs),
+      }),
+    );
     await check(response);
     return response;
   };
@@ -103,10 +105,9 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
     content: (documentId, signal) =>
       persist(
         async () => {
-          const response = await fetch(url(`/internal/documents/${documentId}/content`), {
-            headers: { authorization },
-            signal,
-          });
+          const response = await passTraceOn(() =>
+            fetch(url(`/internal/documents/${documentId}/content`), { headers: { authorization }, signal }),
+          );
           await check(response);
           return new Uint8Array(await response.arrayBuffer());
         },
@@ -178,8 +179,7 @@ async function putLines(
   lines: Iterable<string>,
   signal: AbortSignal,
 ): Promise<void> {
-  const outgoing: Record<string, string> = { ...headers, 'content-type': 'application/x-ndjson' };
-  propagation.inject(context.active(), outgoing);
+  const outgoing = { ...headers, 'content-type': 'application/x-ndjson', ...traceHeaders() };
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
   const request = send(url, { method: 'PUT', headers: outgoing, signal });
   request.setTimeout(SILENT_RESULT_MS, () => request.destroy(new BackendError('the backend takes nothing any more')));

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { transaction } from '../platform/postgres.ts';
-import { activeTraceContext } from '../platform/trace-id.ts';
+import { traceHeaders } from '../platform/trace-context.ts';
 import { type AttemptId, type AttemptPolicy, LONGEST_BACKOFF_MS, refusal, resumeAttempt } from './attempts.ts';
 import type { DocumentRow } from './document.ts';
 import type { Failure, ProcessingErrorCode } from './job.ts';
@@ -147,7 +147,7 @@ async function requeue(
        enqueued_at = CASE WHEN $2::float8 = 0 THEN now() END, not_before = now() + make_interval(secs => $2::float8),
        attempts = attempts - CASE WHEN $3 THEN 0 ELSE 1 END, requested_by = $4
      WHERE id = $1 RETURNING *, $3::boolean AS counted, $2::float8 = 0 AS is_due`,
-    [id, delayMs / 1000, counted, activeTraceContext()],
+    [id, delayMs / 1000, counted, traceHeaders()],
   );
   return one(rows);
 }

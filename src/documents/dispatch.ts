@@ -1,6 +1,7 @@
-import { type Link, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { type Link, trace } from '@opentelemetry/api';
 import type { Logger } from '../platform/logger.ts';
 import { QueueUnavailableError } from '../platform/queue.ts';
+import { traceOf } from '../platform/trace-context.ts';
 import type { DocumentRow } from './document.ts';
 import { type Job, jobId } from './job.ts';
 import type { Producers } from './producers.ts';
@@ -19,7 +20,7 @@ export async function dispatch(
   deps: { producers: Producers; logger: Logger },
 ): Promise<boolean> {
   const job: Job = { documentId: document.id, attempt: document.last_attempt + 1 };
-  const parent = propagation.extract(ROOT_CONTEXT, document.trace_context);
+  const parent = traceOf(document.trace_context);
   try {
     await deps.producers[document.lane].send({
       id: jobId(job),
@@ -41,6 +42,6 @@ export async function dispatch(
  * of the failure before, in the same trace, or the request to process it again, in a trace of its own.
  */
 function linkTo(requestedBy: Record<string, string> | null): Link[] {
-  const caller = requestedBy && trace.getSpanContext(propagation.extract(ROOT_CONTEXT, requestedBy));
+  const caller = requestedBy && trace.getSpanContext(traceOf(requestedBy));
   return caller ? [{ context: caller }] : [];
 }

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { type Queryable, transaction } from '../platform/postgres.ts';
-import { activeTraceContext } from '../platform/trace-id.ts';
+import { traceHeaders } from '../platform/trace-context.ts';
 import { removeFromCorpus } from '../search/corpus-statistics.ts';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
 import type { DocumentRow, DocumentStatus, Metadata } from './document.ts';
@@ -123,7 +123,7 @@ const NEW_RUN = `status = 'queued', stage = NULL, percent = 0, attempts = 0, err
 export async function requeueDocument(db: Queryable, id: string): Promise<DocumentRow | undefined> {
   const { rows } = await db.query<DocumentRow>(
     `UPDATE documents SET ${NEW_RUN}, enqueued_at = now(), requested_by = $2 WHERE id = $1 AND status IN ('completed', 'failed') RETURNING *`,
-    [id, activeTraceContext()],
+    [id, traceHeaders()],
   );
   return rows[0];
 }
@@ -151,7 +151,7 @@ export async function requeueFailed(
     `UPDATE documents SET ${NEW_RUN}, enqueued_at = CASE WHEN $6 THEN now() END, requested_by = $7 WHERE id IN (
        SELECT id FROM documents WHERE ${FAILED} AND lane = $4 ORDER BY updated_at LIMIT $5 FOR UPDATE SKIP LOCKED)
      RETURNING *`,
-    [code, collection, ids, options.lane, options.limit, options.enqueued, activeTraceContext()],
+    [code, collection, ids, options.lane, options.limit, options.enqueued, traceHeaders()],
   );
   return rows;
 }

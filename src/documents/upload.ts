@@ -5,7 +5,8 @@ import type pg from 'pg';
 import { DomainError } from '../platform/errors.ts';
 import { invalidRequest } from '../platform/mount-endpoints.ts';
 import { readMultipart } from '../platform/multipart.ts';
-import { activeTraceContext, activeTraceId } from '../platform/trace-id.ts';
+import { traceHeaders } from '../platform/trace-context.ts';
+import { activeTraceId } from '../platform/trace-id.ts';
 import { detectFormat } from './detect-format.ts';
 import type { DocumentRow, Metadata } from './document.ts';
 import { type Format, formatOfName, type Lane, laneOf } from './formats.ts';
@@ -111,7 +112,7 @@ function accept(
   file: { name: string; format: Format; stored: StoredBytes },
   description: Description,
 ): Promise<{ row: DocumentRow; duplicate: boolean }> {
-  const traceContext = activeTraceContext();
+  const traceContext = traceHeaders();
   const traceId = activeTraceId();
   const { collection, metadata, owner } = description;
   return insertDocument(pool, { id, ...file, ...file.stored, collection, owner, metadata, traceContext, traceId });

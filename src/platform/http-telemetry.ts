@@ -22,6 +22,7 @@ import {
 } from './http-attributes.ts';
 import { createHttpMetrics, type Outcome } from './http-metrics.ts';
 import { type LogFields, type Logger, traceFields, type WholeLine, withLogFields } from './logger.ts';
+import { ofStranger, traceOf } from './trace-context.ts';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']);
 const OTHER = '_OTHER';
@@ -31,6 +32,8 @@ const OTHER = '_OTHER';
  * hand: the http and express instrumentations do the same at two to three times the cost.
  * Stands above everything that may answer, so that nothing goes unseen.
  * @param options.untraced tells the paths that get metrics but neither span nor access log line.
+ * @param options.trustsCaller whether the sampled flag of a caller's `traceparent` decides; else the trace keeps its id, and our
+ *   sampler decides.
  * @param options.patternOf the route pattern of a path, for what is refused before it is routed.
  * @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
  */
@@ -38,6 +41,7 @@ export function httpTelemetry(options: {
   logger: Logger;
   untraced: (path: string) => boolean;
   patternOf?: (path: string) => string | undefined;
+  trustsCaller?: boolean;
 }): RequestHandler {
   const tracer = trace.getTracer('ragbase.http');
   const series = createHttpMetrics();
@@ -56,7 +60,8 @@ export function httpTelemetry(options: {
     const parent = parentOf(request);
     const name = nameOf(arrived.method);
     const attributes = knownAtStart(arrived, request);
-    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
+    const origin = options.trustsCaller ? parent : ofStranger(parent);
+    const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, origin);
     const ids = traceFields(span.spanContext());
     if (ids.trace_id !== undefined) response.setHeader('X-Trace-Id', ids.trace_id);
     const observe = (fields: LogFields) => {
@@ -91,8 +96,7 @@ interface Ended {
 /** The caller's context; most requests have none, and looking for it in their headers is not free. */
 function createParentReader(): (request: Request) => Context {
   const fields = propagation.fields();
-  return ({ headers }) =>
-    fields.some((field) => headers[field] !== undefined) ? propagation.extract(ROOT_CONTEXT, headers) : ROOT_CONTEXT;
+  return ({ headers }) => (fields.some((field) => headers[field] !== undefined) ? traceOf(headers) : ROOT_CONTEXT);
 }
 
 type RouteReader = (request: Request) => string | undefined;

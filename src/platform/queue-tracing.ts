@@ -1,14 +1,4 @@
-import {
-  type Attributes,
-  type Context,
-  context,
-  type Link,
-  propagation,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  trace,
-} from '@opentelemetry/api';
+import { type Attributes, type Context, context, type Link, type Span, SpanKind, trace } from '@opentelemetry/api';
 import { z } from 'zod';
 import { errorType } from './errors.ts';
 import { markFailed } from './mark-failed.ts';
@@ -20,6 +10,7 @@ import {
   ATTR_MESSAGING_SYSTEM,
   MESSAGING_SYSTEM,
 } from './messaging-attributes.ts';
+import { traceHeaders, traceOf } from './trace-context.ts';
 
 /** What lies in Redis: the caller's data, and the trace to go on with as W3C headers. */
 export interface Envelope {
@@ -56,9 +47,7 @@ export function traceSend<T>(
     parent,
   );
   const active = trace.setSpan(parent, span);
-  const traceContext: Record<string, string> = {};
-  propagation.inject(active, traceContext);
-  return inSpan(span, active, () => send(traceContext));
+  return inSpan(span, active, () => send(traceHeaders(active)));
 }
 
 /** Runs `work` in a CONSUMER span that goes on with the sender's trace. */
@@ -67,7 +56,7 @@ export function traceProcess<T>(
   { traceContext }: Pick<Envelope, 'traceContext'>,
   work: () => Promise<T>,
 ): Promise<T> {
-  const parent = propagation.extract(ROOT_CONTEXT, traceContext);
+  const parent = traceOf(traceContext);
   const kind = SpanKind.CONSUMER;
   const span = tracer().startSpan(
     `process ${message.queue}`,

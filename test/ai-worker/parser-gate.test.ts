@@ -27,7 +27,7 @@ describe('the gate before the parsers', function suite() {
   const open = async () => {
     const memory = memoryLogger();
     lines = memory.lines;
-    lifecycle = createLifecycle({ logger: memory.logger, timeoutMs: 10_000 });
+    lifecycle = createLifecycle({ logger: memory.logger, delayMs: 0, timeoutMs: 10_000 });
     const pool = openParsePool({
       enclosure: await findEnclosure(),
       concurrency: 1,

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 
@@ -18,6 +18,8 @@ export interface EmbeddingsServer {
   /** What makes a service use it. */
   settings: Record<string, string>;
   requests: { path: string | undefined; authorization: string | undefined; body: EmbeddingsRequestBody }[];
+  /** Of the same requests. */
+  headers: IncomingHttpHeaders[];
   /** Answers of the next requests, in their order; then `numbersAnswer`. */
   answers: Answer[];
   close(): Promise<void>;
@@ -50,9 +52,11 @@ export const base64Answer: Answer = ({ input }, response) =>
 /** A server on a free port that speaks `POST /v1/embeddings`. */
 export async function startEmbeddingsServer(): Promise<EmbeddingsServer> {
   const requests: EmbeddingsServer['requests'] = [];
+  const headers: IncomingHttpHeaders[] = [];
   const answers: Answer[] = [];
   const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const body = (await json(request)) as EmbeddingsRequestBody;
+    headers.push(request.headers);
     requests.push({ path: request.url, authorization: request.headers.authorization, body });
     (answers.shift() ?? numbersAnswer)(body, response);
   };
@@ -69,6 +73,7 @@ export async function startEmbeddingsServer(): Promise<EmbeddingsServer> {
       EMBEDDING_DIMENSIONS: '3',
     },
     requests,
+    headers,
     answers,
     async close() {
       server.close();

@@ -230,11 +230,12 @@ describe('with a collector', function suite() {
     }
   });
 
-  it('it gets what the standard sampler lets through, and what a caller decided', async () => {
+  it('it gets what the standard sampler lets through, and what a trusted caller decided', async () => {
     const collector = await openCollector();
     const service = await startWith(collector, {
       OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0',
+      TRUST_TRACE_CONTEXT: 'true',
     });
     try {
       const dropped = await search(service);

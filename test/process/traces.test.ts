@@ -199,9 +199,9 @@ describe('the trace of a document that is retried', function suite() {
     assert.equal(((await response.json()) as ShownDocument).traceId, traceId);
     await until(() => service.traces.spans(traceId).some((span) => span.kind === SERVER));
     const [span] = service.traces.spans(traceId).filter(({ kind }) => kind === SERVER);
-    assert.deepEqual([span?.name, span?.isError], ['GET', false]);
+    assert.deepEqual([span?.name, span?.isError], ['GET /api/v1/stats', false]);
     assert.equal(span?.attributes['http.response.status_code'], 429);
-    assert.equal(span?.attributes['http.route'], undefined);
+    assert.equal(span?.attributes['http.route'], '/api/v1/stats');
   });
 });
 
