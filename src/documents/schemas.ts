@@ -74,7 +74,11 @@ export const multipartFields = z.strictObject({
 
 /** Only for the description of a multipart upload. */
 export const multipartUpload = z.object({
-  file: z.string().meta({ format: 'binary', description: 'The document' }),
+  file: z.string().meta({
+    format: 'binary',
+    description:
+      'The document. Its file name loses its path, and is at most 255 characters; without one it is named by its format: `document.pdf`',
+  }),
   collection: collectionName.optional(),
   format: z.enum(FORMAT_NAMES).optional().meta({ description: 'What the document is, where its name does not say' }),
   metadata: z.string().optional().meta({ description: 'A JSON object, as text', example: '{"year":2024}' }),

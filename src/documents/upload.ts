@@ -44,8 +44,9 @@ export async function receiveMultipart(request: IncomingMessage, pool: pg.Pool, 
     const fields = await readMultipart(request, {
       fileField: 'file',
       onFile: async (fileName, source, declared) => {
-        const name = parsedName(fileName);
-        accepted = { name, ...(await storeFile(pool, id, source, { ...options, name, declared: declared['format'] })) };
+        const name = fileName === '' ? undefined : parsedName(fileName);
+        const file = await storeFile(pool, id, source, { ...options, name, declared: declared['format'] });
+        accepted = { name: name ?? `document.${file.format}`, ...file };
       },
     });
     if (!accepted) throw new DomainError('INVALID_REQUEST', 'Send the document as a part named "file".');
@@ -89,13 +90,13 @@ async function storeFile(
   pool: pg.Pool,
   id: string,
   source: Readable,
-  options: UploadOptions & { name: string; declared: string | undefined },
+  options: UploadOptions & { name: string | undefined; declared: string | undefined },
 ): Promise<{ format: Format; stored: StoredBytes }> {
   let format: Format | undefined;
   const stored = await storeParts(pool, id, source, {
     maxBytes: options.maxBytes,
     onHead: async (head) => {
-      format = await detectFormat(head, options.name, {
+      format = await detectFormat(head, options.name ?? '', {
         ocr: options.ocr,
         ...(options.declared !== undefined && { declared: options.declared }),
       });
