@@ -1,4 +1,6 @@
 import { DomainError } from '../platform/errors.ts';
+import { createFairShare } from '../platform/fair-share.ts';
+import type { RefusalReason } from '../platform/refusals.ts';
 import { LANES, type Lane } from './formats.ts';
 import type { LaneState } from './queue-state.ts';
 
@@ -9,32 +11,39 @@ export interface AdmissionOptions {
   maxDepth: number;
   /** How long the first document of a lane may have waited, in ms. */
   maxAgeMs: number;
-  /** Uploads that may arrive at a time. */
-  maxUploads: number;
-  /** Sum of the weights of the uploads that arrive at a time. */
-  maxWeight: number;
+  /** Bytes that uploads which are not streamed may hold in memory, over all keys. */
+  maxHeldBytes: number;
 }
 
 /** Decides which uploads are taken. */
 export interface Admission {
   /**
-   * Lets an upload begin, before a byte of it is read.
-   * @param upload.weight bytes that it will hold in memory, where it is not streamed.
-   * @returns what ends it.
-   * @throws DomainError `QUEUE_FULL`
+   * Asked before a byte of an upload is read: its lane shows in its bytes alone.
+   * @throws DomainError `QUEUE_FULL` where no lane has room.
    */
-  enter(upload?: { weight: number }): () => void;
+  assertSomeRoom(): void;
   /** How many more documents may wait in a lane. */
   room(lane: Lane): number;
   /** @throws DomainError `QUEUE_FULL` where no more documents may wait in the lane. */
   assertRoom(lane: Lane): void;
   /** Counts a document that waits from now on, until the next reading knows of it. */
   accepted(lane: Lane): void;
+  /** For an upload of a key that is held in memory as a whole. */
+  hold(key: string): Held;
+}
+
+/** What one upload holds in memory. */
+export interface Held {
+  /**
+   * Counts bytes that came, as they come: what is only announced costs nobody anything.
+   * @throws DomainError `QUEUE_FULL` where there is no room for them.
+   */
+  add(bytes: number): void;
+  release(): void;
 }
 
 export function createAdmission(options: AdmissionOptions): Admission {
-  let uploads = 0;
-  let weights = 0;
+  const memory = createFairShare({ max: options.maxHeldBytes });
   const waiting = countSinceReading(options.current);
 
   function room(lane: Lane): number {
@@ -42,45 +51,45 @@ export function createAdmission(options: AdmissionOptions): Admission {
     return Math.max(0, options.maxDepth - queued - delayed - waiting.since(lane));
   }
 
-  function assertRoom(lane: Lane): void {
+  function refusalOf(lane: Lane): DomainError | undefined {
     const { oldestSeconds } = options.current()[lane];
-    if (room(lane) === 0) throw full(`${options.maxDepth} documents are waiting already. Send this one later.`, 30);
+    if (room(lane) === 0)
+      return full('queue_full', `${options.maxDepth} documents are waiting already. Send this one later.`, 30);
     if (oldestSeconds * 1000 > options.maxAgeMs)
-      throw full('Documents have been waiting for too long already. Send this one later.', 60);
+      return full('queue_full', 'Documents have been waiting for too long already. Send this one later.', 60);
+    return undefined;
   }
 
   return {
     room,
-    assertRoom,
     accepted: waiting.add,
-    enter({ weight } = { weight: 0 }) {
-      if (uploads >= options.maxUploads)
-        throw full(`${options.maxUploads} uploads are arriving already. Send this one in a moment.`, 2);
-      if (weight > 0 && weights > 0 && weights + weight > options.maxWeight)
-        throw full('Too much JSON is arriving already. Send this in a moment, or as multipart/form-data.', 2);
-      // Its lane shows in its bytes alone: here it is too early, unless no lane has room.
-      const refusals = LANES.map((lane) => refusalOf(() => assertRoom(lane)));
+    assertRoom(lane) {
+      const refusal = refusalOf(lane);
+      if (refusal) throw refusal;
+    },
+    assertSomeRoom() {
+      const refusals = LANES.map(refusalOf);
       if (refusals.every((refusal) => refusal !== undefined)) throw refusals[0];
-      uploads += 1;
-      weights += weight;
-      return () => {
-        uploads -= 1;
-        weights -= weight;
+    },
+    hold(key) {
+      let held = 0;
+      return {
+        add(bytes) {
+          if (!memory.take(key, bytes))
+            throw full('json_bytes', 'Too much JSON is arriving. Send this in a moment, or as multipart/form-data.', 2);
+          held += bytes;
+        },
+        release() {
+          memory.give(key, held);
+          held = 0;
+        },
       };
     },
   };
 }
 
-const full = (message: string, retryAfter: number) => new DomainError('QUEUE_FULL', message, { retryAfter });
-
-function refusalOf(check: () => void): unknown {
-  try {
-    check();
-    return undefined;
-  } catch (refusal) {
-    return refusal;
-  }
-}
+const full = (refusal: RefusalReason, message: string, retryAfter: number) =>
+  new DomainError('QUEUE_FULL', message, { retryAfter, refusal });
 
 /** Between two readings of the database, documents would pour in uncounted. */
 function countSinceReading(current: () => object) {

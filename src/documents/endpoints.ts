@@ -1,21 +1,22 @@
-import { pipeline } from 'node:stream/promises';
 import type { Request, Response } from 'express';
 import type pg from 'pg';
 import { type Endpoint, endpoint, type Reply } from '../platform/endpoint.ts';
 import { DomainError } from '../platform/errors.ts';
 import { readJsonBody } from '../platform/json-body.ts';
 import type { Logger } from '../platform/logger.ts';
+import { enterUntilClosed, keyOf, type Places } from '../platform/places.ts';
 import type { Admission } from './admission.ts';
 import { dispatch } from './dispatch.ts';
 import { type DocumentRow, presentDocument } from './document.ts';
-import { type DocumentWatcher, streamEvents } from './events.ts';
+import { streamEvents } from './events.ts';
 import { FORMATS } from './formats.ts';
 import { noteDocument } from './note-document.ts';
-import { readParts } from './parts.ts';
 import type { Producers } from './producers.ts';
 import * as schemas from './schemas.ts';
+import { sendContent } from './send-content.ts';
 import * as store from './store.ts';
-import { jsonLimit, receiveJson, receiveMultipart, type UploadOptions, weightOfJson } from './upload.ts';
+import { assertJsonSize, jsonLimit, receiveJson, receiveMultipart, type UploadOptions } from './upload.ts';
+import type { DocumentWatcher } from './watcher.ts';
 
 export interface DocumentDeps {
   pool: pg.Pool;
@@ -23,6 +24,7 @@ export interface DocumentDeps {
   logger: Logger;
   upload: Omit<UploadOptions, 'owner'>;
   admission: Admission;
+  places: Record<'uploads' | 'downloads' | 'events', Places>;
   watcher: DocumentWatcher;
   /** Aborted when the process shuts down. */
   signal: AbortSignal;
@@ -84,13 +86,19 @@ export function documentEndpoints(deps: DocumentDeps): Endpoint[] {
       path: '/api/v1/documents/:id/events',
       operationId: 'watchDocument',
       summary: 'Follow a document until its outcome',
-      description: 'Server-Sent Events: a `status` event at once and for each change; ends after completed or failed.',
+      description:
+        'Server-Sent Events: a `status` event at once and for each change; ends after completed or failed. `deleted` and `shutdown` are last events too; after a shutdown, reconnect.',
       tag,
       params: schemas.idParams,
-      answers: { 200: { description: 'A stream of events', contentType: 'text/event-stream' } },
+      answers: {
+        200: { description: 'A stream of events', contentType: 'text/event-stream' },
+        204: { description: 'The outcome is what `Last-Event-ID` names: do not reconnect' },
+      },
       errors: ['INVALID_REQUEST', 'NOT_FOUND'],
       handle: async ({ params, response }) => {
-        streamEvents(response, await mustFind(pool, params.id), deps);
+        const row = await mustFind(pool, params.id);
+        enterUntilClosed(deps.places.events, response);
+        streamEvents(response, row, deps);
         return undefined;
       },
     }),
@@ -103,7 +111,15 @@ export function documentEndpoints(deps: DocumentDeps): Endpoint[] {
       params: schemas.idParams,
       answers: { 200: { description: 'The bytes, as an attachment', contentType: CONTENT_TYPES } },
       errors: ['INVALID_REQUEST', 'NOT_FOUND'],
-      handle: async ({ params, response }) => sendContent(response, pool, await mustFind(pool, params.id)),
+      handle: async ({ params, response }) => {
+        const row = await mustFind(pool, params.id);
+        enterUntilClosed(deps.places.downloads, response);
+        await sendContent(response, pool, row, () => {
+          response.attachment(row.name);
+          response.set({ 'Content-Type': FORMATS[row.format].contentType, 'X-Content-Type-Options': 'nosniff' });
+        });
+        return undefined;
+      },
     }),
     endpoint({
       method: 'get',
@@ -165,27 +181,21 @@ async function upload(request: Request, response: Response, deps: DocumentDeps):
 }
 
 /** Reads a document, if there is room for it. */
-async function receive(request: Request, response: Response, { pool, upload, admission }: DocumentDeps) {
-  const options: UploadOptions = { ...upload, owner: String(response.locals['keyFingerprint']) };
-  const isForm = request.is('multipart/form-data');
-  const limit = jsonLimit(options);
-  const leave = admission.enter({ weight: isForm ? 0 : weightOfJson(request, limit) });
+async function receive(request: Request, response: Response, deps: DocumentDeps) {
+  const { pool, upload, admission, places } = deps;
+  const options: UploadOptions = { ...upload, owner: keyOf(response) };
+  admission.assertSomeRoom();
+  const leave = places.uploads.enter(response);
+  const held = admission.hold(options.owner);
   try {
-    if (isForm) return await receiveMultipart(request, pool, options);
-    return await receiveJson(await readJsonBody(request, response, { limit }), pool, options);
+    if (request.is('multipart/form-data')) return await receiveMultipart(request, pool, options);
+    const limit = jsonLimit(options);
+    assertJsonSize(request, limit);
+    return await receiveJson(await readJsonBody(request, { limit, onBytes: held.add }), pool, options);
   } finally {
+    held.release();
     leave();
   }
-}
-
-async function sendContent(response: Response, pool: pg.Pool, row: DocumentRow): Promise<undefined> {
-  response.attachment(row.name);
-  response.set({
-    'Content-Type': FORMATS[row.format].contentType,
-    'Content-Length': row.bytes,
-    'X-Content-Type-Options': 'nosniff',
-  });
-  await pipeline(readParts(pool, row.id), response);
 }
 
 async function chunkPage(pool: pg.Pool, id: string, query: { limit: number; cursor?: string | undefined }) {

@@ -1,70 +1,26 @@
 import type { Response } from 'express';
-import type pg from 'pg';
 import { countStreamedBytes } from '../platform/http-telemetry.ts';
-import type { Logger } from '../platform/logger.ts';
 import { type DocumentRow, presentDocument } from './document.ts';
-
-/** Tells listeners of a document's changes; `undefined` when it is gone. */
-type Listener = (row: DocumentRow | undefined) => void;
-
-/** Watches documents for as long as somebody listens. */
-export interface DocumentWatcher {
-  /** @returns the function that ends listening. */
-  watch(id: string, listener: Listener): () => void;
-  close(): void;
-}
-
-/**
- * Polls the state of all watched documents in one query: what a client is shown is what the
- * database says, so that no outcome is missed, whichever backend it happened on.
- */
-export function createWatcher(options: { pool: pg.Pool; intervalMs: number; logger: Logger }): DocumentWatcher {
-  const listeners = new Map<string, Set<Listener>>();
-  let timer: NodeJS.Timeout | undefined;
-
-  async function poll(): Promise<void> {
-    const ids = [...listeners.keys()];
-    try {
-      const { rows } = await options.pool.query<DocumentRow>('SELECT * FROM documents WHERE id = ANY($1::uuid[])', [
-        ids,
-      ]);
-      const byId = new Map(rows.map((row) => [row.id, row]));
-      for (const id of ids) for (const listener of listeners.get(id) ?? []) listener(byId.get(id));
-    } catch (error) {
-      options.logger.debug('could not poll watched documents', { error });
-    }
-    timer = listeners.size > 0 ? setTimeout(poll, options.intervalMs) : undefined;
-  }
-
-  return {
-    watch(id, listener) {
-      const own = listeners.get(id) ?? new Set();
-      listeners.set(id, own.add(listener));
-      timer ??= setTimeout(poll, options.intervalMs);
-      return () => {
-        own.delete(listener);
-        if (own.size === 0) listeners.delete(id);
-      };
-    },
-    close() {
-      clearTimeout(timer);
-      listeners.clear();
-    },
-  };
-}
+import type { DocumentWatcher } from './watcher.ts';
 
 const HEARTBEAT_MS = 15_000;
+/** How long a client waits until it reconnects after a shutdown; its own default is some seconds. */
+const RETRY_MS = 1_000;
 
 /**
- * Server-Sent Events of one document: a `status` event at once, one for each change, the end after
- * its outcome. A client that reconnects is told the present state, so it can't miss one.
+ * Server-Sent Events of one document: a `status` event at once, one for each change, the end after its outcome. A client that
+ * reconnects is told the present state, so it can't miss one; one that has seen the outcome is told by a 204 to stay away.
+ * At shutdown the last event is `shutdown`, with the time to reconnect after.
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html
  */
 export function streamEvents(
   response: Response,
   row: DocumentRow,
-  options: { watcher: DocumentWatcher; signal: AbortSignal },
+  { watcher, signal }: { watcher: DocumentWatcher; signal: AbortSignal },
 ): void {
+  const isOver = row.status === 'completed' || row.status === 'failed';
+  if (isOver && response.req.get('last-event-id') === row.updated_at.toISOString())
+    return void response.status(204).end();
   countStreamedBytes(response);
   response.writeHead(200, {
     'Content-Type': 'text/event-stream',
@@ -72,27 +28,38 @@ export function streamEvents(
     // A proxy that buffers would hold every event back.
     'X-Accel-Buffering': 'no',
   });
-  const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
+  if (response.req.method === 'HEAD') return void response.end();
+
   let last = '';
-  const send: Listener = (current) => {
-    if (!current) {
-      response.write('event: deleted\ndata: {}\n\n');
-      return finish();
-    }
+  const send = (current: DocumentRow | undefined) => {
+    // Nothing piles up for a reader who is slow: the next poll tells what is so by then.
+    if (response.writableNeedDrain) return;
+    if (!current) return finish('event: deleted\ndata: {}\n\n');
     const { progress, error, status, attempts, chunks, updatedAt } = presentDocument(current);
     const data = JSON.stringify({ id: current.id, status, progress, attempts, chunks, error });
     if (data !== last) response.write(`event: status\nid: ${updatedAt}\ndata: ${data}\n\n`);
     last = data;
     if (status === 'completed' || status === 'failed') finish();
   };
-  const stop = options.watcher.watch(row.id, send);
-  function finish(): void {
+  const beat = () => response.writableNeedDrain || response.write(': still here\n\n');
+  // A stream has no natural end: a shutdown must not wait for it. Without data, a client would not be told of an event.
+  const shutDown = () => finish(`event: shutdown\nretry: ${RETRY_MS}\ndata: {}\n\n`);
+  const stop = watcher.watch(row.id, send);
+  const heartbeat = setInterval(beat, HEARTBEAT_MS);
+  response.once('close', release);
+  signal.addEventListener('abort', shutDown);
+  if (response.closed || response.destroyed) release();
+  else if (signal.aborted) shutDown();
+  else send(row);
+
+  /** The signal and the watcher outlive the stream: nothing of it may stay on them. */
+  function release(): void {
     stop();
     clearInterval(heartbeat);
-    response.end();
+    signal.removeEventListener('abort', shutDown);
   }
-  response.once('close', finish);
-  // A stream has no natural end: a shutdown must not wait for it.
-  options.signal.addEventListener('abort', finish, { once: true });
-  send(row);
+  function finish(lastWords?: string): void {
+    release();
+    response.end(lastWords);
+  }
 }

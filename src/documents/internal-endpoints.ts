@@ -1,4 +1,3 @@
-import { pipeline } from 'node:stream/promises';
 import { trace } from '@opentelemetry/api';
 import type pg from 'pg';
 import { z } from 'zod';
@@ -26,9 +25,9 @@ import {
   turnSchema,
 } from './job.ts';
 import { recordAttempt, recordProcessed } from './metrics.ts';
-import { readParts } from './parts.ts';
 import type { Producers } from './producers.ts';
 import { storeResult } from './results.ts';
+import { sendContent } from './send-content.ts';
 import { findDocument } from './store.ts';
 import { takeTurn } from './turns.ts';
 
@@ -105,8 +104,7 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
       handle: async ({ params, response }) => {
         const row = await findDocument(pool, params.id);
         if (!row) throw new DomainError('NOT_FOUND', 'The document is gone. Drop it.');
-        response.set({ 'Content-Type': 'application/octet-stream', 'Content-Length': row.bytes });
-        await pipeline(readParts(pool, row.id), response);
+        await sendContent(response, pool, row, () => void response.type('application/octet-stream'));
         return undefined;
       },
     }),

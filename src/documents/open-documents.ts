@@ -5,11 +5,12 @@ import type { Endpoint } from '../platform/endpoint.ts';
 import type { Task } from '../platform/housekeeping.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
+import { createPlaces } from '../platform/places.ts';
 import { createAdmission } from './admission.ts';
 import type { AttemptPolicy } from './attempts.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
 import { documentEndpoints } from './endpoints.ts';
-import { createWatcher } from './events.ts';
+
 import { LANES } from './formats.ts';
 import { documentTasks } from './housekeeping.ts';
 import { internalEndpoints } from './internal-endpoints.ts';
@@ -18,10 +19,13 @@ import { notingDocuments } from './note-document.ts';
 import { openProducers } from './producers.ts';
 import { createQueueMonitor } from './queue-state.ts';
 import { statsEndpoints } from './stats.ts';
+import { createWatcher } from './watcher.ts';
 
 const LEASE_MS = 15_000;
 /** Of JSON uploads that arrive at a time: unlike a form, JSON is in memory as a whole, some times over. */
 const MAX_JSON_BYTES = 32 * 1024 * 1024;
+const MAX_DOWNLOADS = 200;
+const MAX_EVENT_STREAMS = 1_000;
 
 export interface DocumentsOptions {
   config: Pick<
@@ -60,8 +64,7 @@ export function openDocuments({ config, pool, embedder, logger, lifecycle }: Doc
     current: monitor.current,
     maxDepth: config.QUEUE_MAX_DEPTH,
     maxAgeMs: config.QUEUE_MAX_AGE,
-    maxUploads: config.MAX_CONCURRENT_UPLOADS,
-    maxWeight: MAX_JSON_BYTES,
+    maxHeldBytes: MAX_JSON_BYTES,
   });
   const deps = {
     pool,
@@ -78,6 +81,11 @@ export function openDocuments({ config, pool, embedder, logger, lifecycle }: Doc
       assertRoom: admission.assertRoom,
     },
     admission,
+    places: {
+      uploads: createPlaces({ of: 'uploads', max: config.MAX_CONCURRENT_UPLOADS }),
+      downloads: createPlaces({ of: 'downloads', max: MAX_DOWNLOADS }),
+      events: createPlaces({ of: 'events', max: MAX_EVENT_STREAMS }),
+    },
     signal: lifecycle.signal,
   };
   announceSeries();

@@ -68,15 +68,26 @@ async function* inParts(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffe
   if (size > 0) yield part.subarray(0, size);
 }
 
-/** The original bytes, a part at a time. */
-export async function* readParts(pool: pg.Pool, documentId: string): AsyncGenerator<Buffer> {
-  for (let part = 0; ; part += 1) {
-    const { rows } = await pool.query<{ bytes: Buffer }>(
-      'SELECT bytes FROM document_parts WHERE document_id = $1 AND part = $2',
-      [documentId, part],
+/** What is read of a part at a time: all that is held in memory for a reader who stopped. */
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * The original bytes, from first to last, in small pieces.
+ * @param bytes how many there are: asking for what comes after the last would keep who has them all waiting.
+ * @throws DomainError `NOT_FOUND` where the document was deleted meanwhile.
+ */
+export async function* readParts(pool: pg.Pool, documentId: string, bytes: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes; ) {
+    // Stored as they are (`STORAGE EXTERNAL`), parts are read in pieces without being read whole.
+    const { rows } = await pool.query<{ piece: Buffer }>(
+      'SELECT substring(bytes FROM $3 FOR $4) AS piece FROM document_parts WHERE document_id = $1 AND part = $2',
+      [documentId, Math.floor(at / PART_BYTES), (at % PART_BYTES) + 1, PIECE_BYTES],
     );
-    if (!rows[0]) return;
-    yield rows[0].bytes;
+    const piece = rows[0]?.piece;
+    if (piece === undefined || piece.length === 0)
+      throw new DomainError('NOT_FOUND', 'The document was deleted meanwhile.');
+    yield piece;
+    at += piece.length;
   }
 }
 
@@ -84,12 +95,12 @@ export async function deleteParts(db: Queryable, documentId: string): Promise<vo
   await db.query('DELETE FROM document_parts WHERE document_id = $1', [documentId]);
 }
 
-/** An upload may take as long as it moves: 14 hours for 50 MB at the slowest rate that is taken. */
-const UPLOAD_HOURS = 24;
+/** An upload that moves, however slowly, adds a part in this time. */
+const IDLE_HOURS = 2;
 
 /**
- * Deletes what uploads left behind that never became documents, of those that began within an hour of a day ago:
- * what is older was looked at before, however many bytes are kept by now.
+ * Deletes what uploads left behind that never became documents, of those that began within the last day: what is
+ * older was looked at before, however many bytes are kept by now.
  * @param options.everything also what began at any time before; for a process that has not swept yet.
  * @returns how many uploads.
  */
@@ -97,9 +108,11 @@ export async function sweepParts(db: Queryable, options: { everything: boolean }
   const { rows } = await db.query<{ document_id: string }>(
     `SELECT document_id FROM document_parts p
      WHERE part = 0 AND created_at < now() - make_interval(hours => $1)
-       AND ($2 OR created_at > now() - make_interval(hours => $1 + 1))
-       AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = p.document_id)`,
-    [UPLOAD_HOURS, options.everything],
+       AND ($2 OR created_at > now() - make_interval(hours => $1 + 24))
+       AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = p.document_id)
+       AND NOT EXISTS (SELECT 1 FROM document_parts q
+         WHERE q.document_id = p.document_id AND q.created_at >= now() - make_interval(hours => $1))`,
+    [IDLE_HOURS, options.everything],
   );
   for (const { document_id } of rows) await deleteParts(db, document_id);
   return rows.length;

@@ -63,15 +63,10 @@ const MAX_JSON_TEXT_BYTES = 8 * 1024 * 1024;
 export const jsonLimit = ({ maxBytes }: Pick<UploadOptions, 'maxBytes'>): number =>
   Math.min(maxBytes, MAX_JSON_TEXT_BYTES) * 2 + 64 * 1024;
 
-/**
- * The bytes that reading a JSON body may take.
- * @throws DomainError `FILE_TOO_LARGE` where it says itself that it is too large.
- */
-export function weightOfJson(request: IncomingMessage, limit: number): number {
-  const { 'content-length': length, 'content-encoding': encoding } = request.headers;
-  if (Number(length ?? 0) > limit)
+/** @throws DomainError `FILE_TOO_LARGE` where a JSON body says itself that it is too large. */
+export function assertJsonSize(request: IncomingMessage, limit: number): void {
+  if (Number(request.headers['content-length'] ?? 0) > limit)
     throw new DomainError('FILE_TOO_LARGE', 'As JSON, this is too large. Send the document as multipart/form-data.');
-  return length === undefined || encoding !== undefined ? limit : Number(length);
 }
 
 /** Takes a document whose text stands in a JSON body. */

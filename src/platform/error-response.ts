@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import { DomainError, type ErrorCode, errorType, isDiskFull, isUnavailable } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { countRefusal } from './refusals.ts';
 import { activeTraceId } from './trace-id.ts';
 
 /** The one table from error codes to HTTP statuses. */
@@ -37,6 +38,7 @@ export function errorResponse(options: { logger: Logger }): ErrorRequestHandler 
 
 /** Answers with an error, wherever it comes from: `errorResponse` calls it for those that are thrown. */
 export function sendError(response: Response, error: DomainError): void {
+  if (error.refusal !== undefined) countRefusal(error.refusal);
   if (error.retryAfter !== undefined) response.set('Retry-After', String(error.retryAfter));
   if (error.code === 'UNAUTHORIZED') response.set('WWW-Authenticate', 'Bearer realm="ragbase"');
   const traceId = activeTraceId();

@@ -1,3 +1,5 @@
+import type { RefusalReason } from './refusals.ts';
+
 /** Every code that an API client can meet in `error`. */
 export type ErrorCode =
   | 'INVALID_REQUEST'
@@ -32,17 +34,20 @@ export class DomainError extends Error {
   readonly details: ErrorDetail[] | undefined;
   /** Seconds after which it is worth trying again. */
   readonly retryAfter: number | undefined;
+  /** Where somebody is turned away for the sake of others: the reason, for its series. */
+  readonly refusal: RefusalReason | undefined;
 
   /** @param message what to do about it, in words for the client; never document text, never a key. */
   constructor(
     code: ErrorCode,
     message: string,
-    options: { details?: ErrorDetail[]; retryAfter?: number; cause?: unknown } = {},
+    options: { details?: ErrorDetail[]; retryAfter?: number; refusal?: RefusalReason; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;
     this.details = options.details;
     this.retryAfter = options.retryAfter;
+    this.refusal = options.refusal;
   }
 }
 

@@ -136,16 +136,18 @@ function knownAtStart({ method, scheme }: Arrival, request: Request): Record<str
 }
 
 function outcomeOf(arrived: Arrival, request: Request, response: Response, routeOf: RouteReader): Outcome {
-  // 499, as nginx has it: the client left before there was an answer.
-  const status = response.headersSent ? response.statusCode : 499;
-  const isFailed = status >= 500 || !response.writableFinished;
+  const cause: unknown = response.locals['errorType'];
+  const isWhole = response.headersSent && response.writableFinished;
+  // 499, as nginx has it: the client left before there was an answer, or in its middle. Unless it was we who broke it off.
+  const status = isWhole || (response.headersSent && cause !== undefined) ? response.statusCode : 499;
+  const isFailed = status >= 500 || (!isWhole && cause !== undefined);
   const length = response.getHeader('content-length');
   return {
     method: arrived.method,
     durationMs: performance.now() - arrived.started,
     route: routeOf(request),
     status,
-    errorType: isFailed ? (response.locals['errorType'] ?? (status >= 500 ? String(status) : undefined)) : undefined,
+    errorType: isFailed ? String(cause ?? status) : undefined,
     scheme: arrived.scheme,
     bytes: length === undefined ? bytesStreamed(response) : Number(length),
   };

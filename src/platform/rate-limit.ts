@@ -57,7 +57,8 @@ function refuse(paths: readonly string[]): Options['handler'] {
   return (request, _response, next) => {
     refused.add(1, { path: patternOf(request.baseUrl + request.path) ?? 'unmatched' });
     const retryAfter = secondsToWait(request);
-    next(new DomainError('RATE_LIMITED', `Too many requests. Try again in ${retryAfter} s.`, { retryAfter }));
+    const message = `Too many requests. Try again in ${retryAfter} s.`;
+    next(new DomainError('RATE_LIMITED', message, { retryAfter, refusal: 'rate' }));
   };
 }
 

@@ -7,35 +7,35 @@ const QUEUE_FULL = { code: 'QUEUE_FULL' };
 describe('admission', () => {
   let state: ReturnType<AdmissionOptions['current']>;
   const open = (options: Partial<AdmissionOptions> = {}) =>
-    createAdmission({ current: () => state, maxDepth: 3, maxAgeMs: 60_000, maxUploads: 2, maxWeight: 100, ...options });
+    createAdmission({ current: () => state, maxDepth: 3, maxAgeMs: 60_000, maxHeldBytes: 100, ...options });
   beforeEach(() => {
     state = { fast: nothing, heavy: nothing };
   });
 
-  it('takes so many uploads at a time', () => {
+  it('takes what is held in memory as it comes, and gives it back', () => {
     const admission = open();
-    const leave = admission.enter();
-    admission.enter();
-    assert.throws(() => admission.enter(), QUEUE_FULL);
-    leave();
-    admission.enter();
+    const first = admission.hold('a');
+    const second = admission.hold('a');
+    first.add(60);
+    second.add(40);
+    assert.throws(() => second.add(1), { ...QUEUE_FULL, refusal: 'json_bytes' });
+    first.release();
+    first.release();
+    second.add(60);
+    assert.throws(() => second.add(1), QUEUE_FULL);
   });
 
-  it('takes what is held in memory by its weight, however heavy where it is alone', () => {
-    const admission = open({ maxUploads: 10 });
-    const leave = admission.enter({ weight: 1_000 });
-    assert.throws(() => admission.enter({ weight: 1 }), QUEUE_FULL);
-    admission.enter();
-    leave();
-    admission.enter({ weight: 60 });
-    admission.enter({ weight: 40 });
-    assert.throws(() => admission.enter({ weight: 1 }), QUEUE_FULL);
+  it('keeps no key out by what another holds', () => {
+    const admission = open();
+    admission.hold('greedy').add(100);
+    admission.hold('other').add(10);
+    assert.throws(() => admission.hold('greedy').add(1), QUEUE_FULL);
   });
 
   it('refuses documents of a lane that is full, and takes the others', () => {
     const admission = open();
     state = { fast: nothing, heavy: { ...nothing, queued: 2, delayed: 1 } };
-    admission.enter();
+    admission.assertSomeRoom();
     admission.assertRoom('fast');
     assert.throws(() => admission.assertRoom('heavy'), { ...QUEUE_FULL, retryAfter: 30 });
   });
@@ -43,7 +43,7 @@ describe('admission', () => {
   it('refuses an upload before a byte of it where no lane has room', () => {
     const admission = open();
     state = { fast: { ...nothing, queued: 3 }, heavy: { ...nothing, queued: 3 } };
-    assert.throws(() => admission.enter(), QUEUE_FULL);
+    assert.throws(() => admission.assertSomeRoom(), QUEUE_FULL);
   });
 
   it('refuses documents where the first has waited for too long', () => {
