@@ -15,6 +15,7 @@ import type { Logger } from './platform/logger.ts';
 import { metricsRoute } from './platform/metrics-route.ts';
 import { mountEndpoints } from './platform/mount-endpoints.ts';
 import { openApiDocument } from './platform/openapi.ts';
+import { announceRefusals } from './platform/refusals.ts';
 import { requestId } from './platform/request-id.ts';
 import { requireHost } from './platform/require-host.ts';
 import { requireToken } from './platform/require-token.ts';
@@ -48,6 +49,7 @@ export interface AppOptions {
 /** The public ladder: what a request meets, in order. */
 export function createApp(options: AppOptions): Express {
   const { endpoints, logger, version } = options;
+  announceRefusals();
   const app = express();
   app.disable('x-powered-by');
   app.set('trust proxy', options.trustProxy);
@@ -58,11 +60,11 @@ export function createApp(options: AppOptions): Express {
   app.use(httpTelemetry({ logger, untraced: isProbe, patternOf, trustsCaller: options.trustTraceContext }));
   app.use(forwardedAddresses({ logger }));
   app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
+  app.use(refuseSlowBodies({ idleMs: options.idleMs, least: LEAST_RATE, lingerMs: 30_000 }));
   app.use(requireHost);
   app.use(healthRoutes(options.readiness));
   app.use(metricsRoute(options));
   app.use(cors(corsOptions(options.corsOrigins)));
-  app.use(refuseSlowBodies({ idleMs: options.idleMs, lingerMs: 30_000 }));
   app.use('/api/v1', identify({ keys: options.apiKeys }));
   app.use(options.limits.requests);
   app.use(docs(openApiDocument(endpoints, { title: 'ragbase', version, description: DESCRIPTION })));
@@ -125,6 +127,9 @@ export function createWorkerApp({ readiness, serveMetrics, logger }: WorkerAppOp
 export const publicPaths = (endpoints: readonly Endpoint[]): string[] => [
   ...new Set([...endpoints.map(({ path }) => path), ...DOCS_PATHS]),
 ];
+
+/** Of a body: slower than any line that people have. */
+const LEAST_RATE = { bytes: 30 * 1024, windowMs: 30_000 };
 
 const probes: readonly string[] = [...HEALTH_PATHS, '/metrics'];
 const isProbe = (path: string): boolean => probes.includes(path);

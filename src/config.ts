@@ -39,6 +39,7 @@ export const SETTINGS = {
     .describe('origins of web pages that may call the API, comma-separated; * for any'),
   MAX_FILE_SIZE_MB: z.coerce.number().positive().max(1024).default(50).describe('largest document'),
   MAX_CONCURRENT_UPLOADS: type.count(20).describe('uploads that one backend takes at a time; beyond it they get 429'),
+  MAX_CONNECTIONS: type.count(2_000).describe('connections that one backend takes at a time; further ones are dropped'),
   REQUEST_IDLE_TIMEOUT: type.duration
     .prefault('30 seconds')
     .describe('how long the body of a request may stand still before it is cut off'),
@@ -113,6 +114,7 @@ export const NOT_FOR = {
     ] as const),
     ...([
       'MAX_CONCURRENT_UPLOADS',
+      'MAX_CONNECTIONS',
       'REQUEST_IDLE_TIMEOUT',
       'QUEUE_MAX_DEPTH',
       'QUEUE_MAX_AGE',

@@ -111,7 +111,9 @@ await run(
       lifecycle,
       logger,
       keepAliveMs: config.KEEP_ALIVE_TIMEOUT,
-      requestTimeoutMs: 300_000,
+      // An upload may take as long as it moves: `refuseSlowBodies` ends what does not.
+      requestTimeoutMs: 0,
+      maxConnections: config.MAX_CONNECTIONS,
     });
 
     await waitFor('the database', () => migrate(pool, { directory: MIGRATIONS, logger }), {

@@ -1,6 +1,8 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { capConnections } from './cap-connections.ts';
 import { followConnections } from './close-server.ts';
+import { cutStalledAnswers } from './cut-stalled-answers.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { refuseBrokenRequests } from './refuse-broken-requests.ts';
@@ -16,9 +18,14 @@ export interface HttpServerOptions {
   keepAliveMs: number;
   /** Longest time that a request may take to arrive whole, in ms; 0 for no limit. */
   requestTimeoutMs: number;
+  /** Connections at a time; further ones are dropped. No limit by default. */
+  maxConnections?: number;
   /** At shutdown, connections that are still busy after this long are cut, in ms. Only where clients try again. */
   cutAfterMs?: number;
 }
+
+/** How long an answer may wait for its client to take more of it, in ms. */
+const STALL_MS = 30_000;
 
 /**
  * Listens, and registers how it ends: no new connections, every request in flight is answered, and
@@ -43,6 +50,8 @@ export async function listen(handler: RequestListener, options: HttpServerOption
   // Else an expectation that Node does not know would be refused in another shape than all else.
   server.on('checkExpectation', onRequest);
   refuseBrokenRequests(server);
+  if (options.maxConnections !== undefined) capConnections(server, { max: options.maxConnections });
+  cutStalledAnswers(server, { stallMs: STALL_MS });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
