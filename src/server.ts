@@ -16,6 +16,7 @@ import { listen } from './platform/http-server.ts';
 import { openKeyRing } from './platform/key-ring.ts';
 import { migrate } from './platform/migrate.ts';
 import { openLimits } from './platform/open-limits.ts';
+import { createPlaces, inPlaces } from './platform/places.ts';
 import { openPostgres } from './platform/postgres.ts';
 import { run } from './platform/run.ts';
 import { VERSION } from './platform/version.ts';
@@ -23,6 +24,9 @@ import { waitFor } from './platform/wait-for.ts';
 import { foldTask } from './search/corpus-statistics.ts';
 import { searchEndpoints } from './search/endpoints.ts';
 import { SEARCH_SESSION_SETTINGS } from './search/session-settings.ts';
+
+/** In progress, most of them waiting for a connection to the database: as many as are answered within seconds. */
+const MAX_SEARCHES = 250;
 
 const MIGRATIONS = fileURLToPath(new URL('migrations', import.meta.url));
 
@@ -48,7 +52,8 @@ await run(
     });
     lifecycle.onClose('database', () => pool.end());
     const documents = openDocuments({ config, pool, embedder, logger, lifecycle });
-    const endpoints = [...documents.endpoints, ...searchEndpoints({ pool, embedder })];
+    const searches = createPlaces({ of: 'searches', max: MAX_SEARCHES });
+    const endpoints = [...documents.endpoints, ...inPlaces(searchEndpoints({ pool, embedder }), searches)];
     const limits = openLimits({
       redisUrl: config.REDIS_URL,
       max: config.RATE_LIMIT_MAX,

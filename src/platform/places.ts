@@ -1,5 +1,6 @@
 import { metrics } from '@opentelemetry/api';
 import type { Response } from 'express';
+import type { Endpoint } from './endpoint.ts';
 import { DomainError } from './errors.ts';
 import { createFairShare } from './fair-share.ts';
 
@@ -60,6 +61,21 @@ export function enterUntilClosed(places: Places, response: Response): void {
   // No event will tell of what is over.
   if (response.closed || response.destroyed) leave();
   else response.once('close', leave);
+}
+
+/** The endpoints, each call taking a place for as long as it is handled. */
+export function inPlaces(endpoints: readonly Endpoint[], places: Places): Endpoint[] {
+  return endpoints.map((endpoint) => ({
+    ...endpoint,
+    async handle(input) {
+      const leave = places.enter(input.response);
+      try {
+        return await endpoint.handle(input);
+      } finally {
+        leave();
+      }
+    },
+  }));
 }
 
 /** Who shares: keys, by their fingerprints. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { Response } from 'express';
-import { createPlaces, enterUntilClosed, type Places } from '../../src/platform/places.ts';
+import type { Endpoint } from '../../src/platform/endpoint.ts';
+import { createPlaces, enterUntilClosed, inPlaces, type Places } from '../../src/platform/places.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../support/recorded-telemetry.ts';
 
 const of = (key: string) => ({ locals: { keyFingerprint: key } }) as unknown as Response;
@@ -69,6 +70,17 @@ describe('places', () => {
     leave();
     leave();
     assert.deepEqual(await inProgress(), { labels: { kind: 'upload' }, value: 2 });
+  });
+
+  it('are taken by calls until they are handled, well or not', async () => {
+    const outcomes = [Promise.resolve(undefined), Promise.reject(new Error('failed'))];
+    const handle = () => outcomes.shift();
+    const [endpoint] = inPlaces([{ handle } as unknown as Endpoint], places);
+    const input = { response: of('a') } as Parameters<Endpoint['handle']>[0];
+    const calls = [endpoint?.handle(input), endpoint?.handle(input)];
+    assert.equal(takeAll('a').length, 18);
+    await Promise.allSettled(calls);
+    assert.equal(takeAll('a').length, 2);
   });
 
   it('are taken by answers until they close, and not by those that have', () => {
