@@ -126,8 +126,10 @@ async function keepOrSweep<T>(pool: pg.Pool, receive: (id: string) => Promise<T>
   }
 }
 
+/** @see https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data for what is escaped. */
 function parsedName(fileName: string): string {
-  const parsed = documentName.safeParse(fileName);
+  const unescaped = fileName.replaceAll(/%(22|0A|0D)/gi, (code) => decodeURIComponent(code));
+  const parsed = documentName.safeParse(unescaped);
   if (!parsed.success) throw invalidRequest(parsed.error, 'file name');
   return parsed.data;
 }

@@ -56,11 +56,13 @@ function watch(request: Request, response: Response, { idleMs, least, lingerMs }
   response.once('close', () => clearInterval(timer));
 }
 
-/** Whoever reads the body learns of the end by the connection's. */
 function cutOff(request: Request, response: Response): void {
-  if (response.headersSent) return void request.socket.destroy();
+  const { socket } = request;
+  if (response.headersSent) return void socket.destroy();
   response.locals['errorType'] = 'REQUEST_TIMEOUT';
-  response.once('finish', () => request.socket.destroySoon());
+  // Node tells a request of the end of its connection only until it is answered: whoever reads this one would wait for ever.
+  socket.once('close', () => request.destroy());
+  response.once('finish', () => socket.destroySoon());
   response.set('Connection', 'close');
   const message = 'The body stopped arriving, or nearly so. Send the request again.';
   sendError(response, new DomainError('REQUEST_TIMEOUT', message, { refusal: 'body_too_slow' }));

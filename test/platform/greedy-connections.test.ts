@@ -88,21 +88,28 @@ describe('connections that take from others', () => {
   });
 
   describe('by bodies that hardly arrive', () => {
+    let closed = 0;
     beforeEach(async () => {
       const app = express();
       app.use(refuseSlowBodies({ idleMs: 60_000, least: { bytes: 10, windowMs: 400 }, lingerMs: 1_000 }));
-      app.use((request, response) => void request.resume().once('end', () => response.end('whole')));
+      app.use((request, response) => {
+        request.resume().once('end', () => response.end('whole'));
+        request.once('close', () => {
+          closed += 1;
+        });
+      });
       await serve(createServer(app));
     });
     const head = (length: number) => `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
 
-    it('get a 408, which is counted', async () => {
+    it('get a 408, which is counted, and whoever reads the body is told', async () => {
       const socket = await open(head(1_000));
       const drip = setInterval(() => socket.write('x'), 100);
       await until(() => socket.received().includes('REQUEST_TIMEOUT'));
       clearInterval(drip);
       assert.match(socket.received(), /^HTTP\/1\.1 408 /);
       assert.equal(await refusals('body_too_slow'), 1);
+      await until(() => closed === 1);
     });
 
     it('may take many times as long as is looked at, where they move', async () => {

@@ -126,6 +126,15 @@ describe('rate limit', function () {
     assert.deepEqual(await statuses(target, ['203.0.113.9', '::ffff:203.0.113.9'].map(from)), [200, 429]);
   });
 
+  it('bears a request whose client, and so its address, is gone', async () => {
+    const limit = rateLimit(options(await readyClient()));
+    const target = app((request, response, next) => {
+      Object.defineProperty(request, 'ip', { value: undefined });
+      return limit(request, response, next);
+    });
+    assert.deepEqual(await statuses(target, [{}]), [200]);
+  });
+
   it('counts what it refuses by known paths only', async () => {
     const target = app(rateLimit({ ...options(await readyClient()), max: 1 }));
     for (const path of ['/things', '/things/', '/things/42', '/else?x=1']) await supertest(target).get(path);
