@@ -2,14 +2,14 @@ import { DomainError } from '../platform/errors.ts';
 import { createFairShare } from '../platform/fair-share.ts';
 import type { RefusalReason } from '../platform/refusals.ts';
 import { LANES, type Lane } from './formats.ts';
-import type { LaneState } from './queue-state.ts';
+import type { LaneReading } from './queue-state.ts';
 
 export interface AdmissionOptions {
   /** What waits, as of a moment ago; another object after each reading. */
-  current: () => Readonly<Record<Lane, LaneState>>;
+  current: () => Readonly<Record<Lane, LaneReading>>;
   /** Documents that may wait in a lane. */
   maxDepth: number;
-  /** How long the first document of a lane may have waited, in ms. */
+  /** How long the first document of a key may have waited, in ms. */
   maxAgeMs: number;
   /** Bytes that uploads which are not streamed may hold in memory, over all keys. */
   maxHeldBytes: number;
@@ -18,16 +18,16 @@ export interface AdmissionOptions {
 /** Decides which uploads are taken. */
 export interface Admission {
   /**
-   * Asked before a byte of an upload is read: its lane shows in its bytes alone.
+   * Asked before a byte of an upload of a key is read: its lane shows in its bytes alone.
    * @throws DomainError `QUEUE_FULL` where no lane has room.
    */
-  assertSomeRoom(): void;
+  assertSomeRoom(owner: string): void;
   /** How many more documents may wait in a lane. */
   room(lane: Lane): number;
-  /** @throws DomainError `QUEUE_FULL` where no more documents may wait in the lane. */
-  assertRoom(lane: Lane): void;
+  /** @throws DomainError `QUEUE_FULL` where no more documents of the key may wait in the lane; it says whose they are. */
+  assertRoom(lane: Lane, owner: string): void;
   /** Counts a document that waits from now on, until the next reading knows of it. */
-  accepted(lane: Lane): void;
+  accepted(lane: Lane, owner: string): void;
   /** For an upload of a key that is held in memory as a whole. */
   hold(key: string): Held;
 }
@@ -42,33 +42,42 @@ export interface Held {
   release(): void;
 }
 
+/** Of the depth: what a key gets in though others have filled the lane, and all that such may come to. */
+const ALWAYS = 0.1;
+const BEYOND = 0.5;
+
 export function createAdmission(options: AdmissionOptions): Admission {
   const memory = createFairShare({ max: options.maxHeldBytes });
   const waiting = countSinceReading(options.current);
 
-  function room(lane: Lane): number {
+  const left = (lane: Lane): number => {
     const { queued, delayed } = options.current()[lane];
-    return Math.max(0, options.maxDepth - queued - delayed - waiting.since(lane));
-  }
+    return options.maxDepth - queued - delayed - waiting.since(lane);
+  };
 
-  function refusalOf(lane: Lane): DomainError | undefined {
-    const { oldestSeconds } = options.current()[lane];
-    if (room(lane) === 0)
-      return full('queue_full', `${options.maxDepth} documents are waiting already. Send this one later.`, 30);
+  function refusalOf(lane: Lane, owner: string): DomainError | undefined {
+    const { waiting: known = 0, oldestSeconds = 0 } = options.current()[lane].owners.get(owner) ?? {};
+    const own = known + waiting.since(lane, owner);
+    // Where others have filled the lane, a key that has little in it gets a little in all the same.
+    const mayExceed = own < Math.max(1, options.maxDepth * ALWAYS) && left(lane) > -options.maxDepth * BEYOND;
+    if (left(lane) <= 0 && !mayExceed)
+      return own > 0
+        ? full('work_of_key', `Your key has ${own} documents waiting, and the queue is full. Send this one later.`, 30)
+        : full('queue_full', `${options.maxDepth} documents are waiting already. Send this one later.`, 30);
     if (oldestSeconds * 1000 > options.maxAgeMs)
-      return full('queue_full', 'Documents have been waiting for too long already. Send this one later.', 60);
+      return full('work_of_key', 'Documents of your key have been waiting for too long. Send this one later.', 60);
     return undefined;
   }
 
   return {
-    room,
+    room: (lane) => Math.max(0, left(lane)),
     accepted: waiting.add,
-    assertRoom(lane) {
-      const refusal = refusalOf(lane);
+    assertRoom(lane, owner) {
+      const refusal = refusalOf(lane, owner);
       if (refusal) throw refusal;
     },
-    assertSomeRoom() {
-      const refusals = LANES.map(refusalOf);
+    assertSomeRoom(owner) {
+      const refusals = LANES.map((lane) => refusalOf(lane, owner));
       if (refusals.every((refusal) => refusal !== undefined)) throw refusals[0];
     },
     hold(key) {
@@ -94,17 +103,16 @@ const full = (refusal: RefusalReason, message: string, retryAfter: number) =>
 /** Between two readings of the database, documents would pour in uncounted. */
 function countSinceReading(current: () => object) {
   let reading = current();
-  let counts: Record<Lane, number> = { fast: 0, heavy: 0 };
-  const counted = () => {
-    if (reading === current()) return counts;
+  let added: { lane: Lane; owner: string }[] = [];
+  const sinceReading = () => {
+    if (reading !== current()) added = [];
     reading = current();
-    counts = { fast: 0, heavy: 0 };
-    return counts;
+    return added;
   };
   return {
-    since: (lane: Lane): number => counted()[lane],
-    add: (lane: Lane): void => {
-      counted()[lane] += 1;
-    },
+    /** Of all keys, without one. */
+    since: (lane: Lane, owner?: string): number =>
+      sinceReading().filter((one) => one.lane === lane && (owner === undefined || one.owner === owner)).length,
+    add: (lane: Lane, owner: string): void => void sinceReading().push({ lane, owner }),
   };
 }

@@ -87,7 +87,7 @@ async function requeue(filter: FailedFilter, { pool, producers, logger, admissio
       if (rows.length === 0) break;
       requeued += rows.length;
       for (const row of rows) {
-        admission.accepted(lane);
+        admission.accepted(lane, row.owner);
         if (enqueued) await dispatch(row, { producers, logger });
       }
     }

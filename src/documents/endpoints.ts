@@ -171,7 +171,7 @@ async function upload(request: Request, response: Response, deps: DocumentDeps):
   const { row, duplicate } = await receive(request, response, deps);
   noteDocument(row.id);
   if (!duplicate) {
-    deps.admission.accepted(row.lane);
+    deps.admission.accepted(row.lane, row.owner);
     await dispatch(row, deps);
   }
   const body = presentDocument(row);
@@ -184,7 +184,7 @@ async function upload(request: Request, response: Response, deps: DocumentDeps):
 async function receive(request: Request, response: Response, deps: DocumentDeps) {
   const { pool, upload, admission, places } = deps;
   const options: UploadOptions = { ...upload, owner: keyOf(response) };
-  admission.assertSomeRoom();
+  admission.assertSomeRoom(options.owner);
   const leave = places.uploads.enter(response);
   const held = admission.hold(options.owner);
   try {

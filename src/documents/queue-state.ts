@@ -12,32 +12,49 @@ export interface LaneState {
   oldestSeconds: number;
 }
 
-const nothing: LaneState = { queued: 0, processing: 0, delayed: 0, oldestSeconds: 0 };
+/** What waits in a lane, and of whom: by the fingerprints of keys. */
+export interface LaneReading extends LaneState {
+  owners: ReadonlyMap<string, { waiting: number; oldestSeconds: number }>;
+}
+
+const nothing: LaneReading = { queued: 0, processing: 0, delayed: 0, oldestSeconds: 0, owners: new Map() };
 
 /** Reads the state of every lane; only open documents are looked at, by a partial index. */
-export async function readQueueState(pool: pg.Pool): Promise<Record<Lane, LaneState>> {
-  const { rows } = await pool.query<LaneState & { lane: Lane }>(
-    `SELECT lane,
+export async function readQueueState(pool: pg.Pool): Promise<Record<Lane, LaneReading>> {
+  const { rows } = await pool.query<LaneState & { lane: Lane; owner: string }>(
+    `SELECT lane, owner,
        count(*) FILTER (WHERE status = 'queued' AND ${IS_DUE})::int AS queued,
        count(*) FILTER (WHERE status = 'processing')::int AS processing,
        count(*) FILTER (WHERE status = 'queued' AND NOT ${IS_DUE})::int AS delayed,
        greatest(0, extract(epoch FROM now() - min(queued_at) FILTER (WHERE status = 'queued')))::float8 AS "oldestSeconds"
-     FROM documents WHERE status IN ('queued', 'processing') GROUP BY lane`,
+     FROM documents WHERE status IN ('queued', 'processing') GROUP BY lane, owner`,
   );
-  const state = { fast: nothing, heavy: nothing };
-  for (const { lane, ...found } of rows) state[lane] = found;
-  return state;
+  const readingOf = (lane: Lane) => rows.filter((row) => row.lane === lane).reduce(addOwner, nothing);
+  return { fast: readingOf('fast'), heavy: readingOf('heavy') };
+}
+
+function addOwner(lane: LaneReading, { owner, ...own }: LaneState & { owner: string }): LaneReading {
+  return {
+    queued: lane.queued + own.queued,
+    processing: lane.processing + own.processing,
+    delayed: lane.delayed + own.delayed,
+    oldestSeconds: Math.max(lane.oldestSeconds, own.oldestSeconds),
+    owners: new Map(lane.owners).set(owner, {
+      waiting: own.queued + own.delayed,
+      oldestSeconds: own.oldestSeconds,
+    }),
+  };
 }
 
 /** The last reading, for admission and for series; a scrape never waits for the database. */
 export interface QueueMonitor {
-  current(): Record<Lane, LaneState>;
+  current(): Record<Lane, LaneReading>;
   refresh(): Promise<void>;
 }
 
 /** Starts the series `processing_queue_oldest_seconds`; somebody has to call `refresh` now and then. */
 export function createQueueMonitor(pool: pg.Pool): QueueMonitor {
-  let state: Record<Lane, LaneState> = { fast: nothing, heavy: nothing };
+  let state: Record<Lane, LaneReading> = { fast: nothing, heavy: nothing };
   metrics
     .getMeter('ragbase.documents')
     .createObservableGauge('processing_queue_oldest_seconds', {

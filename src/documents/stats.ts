@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Embedder } from '../embeddings/embedder.ts';
 import { type Endpoint, endpoint } from '../platform/endpoint.ts';
 import { DOCUMENT_STATUSES } from './document.ts';
-import { readQueueState } from './queue-state.ts';
+import { type LaneReading, readQueueState } from './queue-state.ts';
 
 const lane = z.object({
   queued: z.int(),
@@ -35,13 +35,14 @@ export function statsEndpoints(deps: { pool: pg.Pool; embedder: Embedder }): End
           'SELECT status, count(*)::int AS documents, coalesce(sum(chunks), 0)::int AS chunks FROM documents GROUP BY status',
         );
         const byStatus = new Map(counts.rows.map((row) => [row.status, row.documents]));
+        const queues = await readQueueState(deps.pool);
         const { provider, model, dimensions } = deps.embedder;
         return {
           status: 200,
           body: {
             documents: Object.fromEntries(DOCUMENT_STATUSES.map((status) => [status, byStatus.get(status) ?? 0])),
             chunks: counts.rows.reduce((sum, row) => sum + row.chunks, 0),
-            queues: await readQueueState(deps.pool),
+            queues: { fast: withoutOwners(queues.fast), heavy: withoutOwners(queues.heavy) },
             embedding: { provider, model, dimensions },
           },
         };
@@ -49,3 +50,5 @@ export function statsEndpoints(deps: { pool: pg.Pool; embedder: Embedder }): End
     }),
   ];
 }
+
+const withoutOwners = ({ owners: _owners, ...lane }: LaneReading) => lane;

@@ -21,7 +21,7 @@ export interface UploadOptions {
   /** Fingerprint of the API key that sends the document. */
   owner: string;
   /** Told the lane of a document as soon as it shows; may refuse by throwing. */
-  assertRoom: (lane: Lane) => void;
+  assertRoom: (lane: Lane, owner: string) => void;
 }
 
 /** What a client says of a document, beside its bytes. */
@@ -95,7 +95,7 @@ async function storeFile(
         ocr: options.ocr,
         ...(options.declared !== undefined && { declared: options.declared }),
       });
-      options.assertRoom(laneOf(format));
+      options.assertRoom(laneOf(format), options.owner);
     },
   });
   if (!format) throw new DomainError('EMPTY_DOCUMENT', 'The document is empty.');

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { type AdmissionOptions, createAdmission } from '../../src/documents/admission.ts';
 
-const nothing = { queued: 0, processing: 0, delayed: 0, oldestSeconds: 0 };
+const nothing = { queued: 0, processing: 0, delayed: 0, oldestSeconds: 0, owners: new Map() };
+/** A lane in which so many of each key wait. */
+const waiting = (owners: Record<string, number>, oldestSeconds = 0) => ({
+  ...nothing,
+  queued: Object.values(owners).reduce((sum, count) => sum + count, 0),
+  oldestSeconds,
+  owners: new Map(Object.entries(owners).map(([owner, count]) => [owner, { waiting: count, oldestSeconds }])),
+});
 const QUEUE_FULL = { code: 'QUEUE_FULL' };
 
 describe('admission', () => {
@@ -32,35 +39,57 @@ describe('admission', () => {
     assert.throws(() => admission.hold('greedy').add(1), QUEUE_FULL);
   });
 
-  it('refuses documents of a lane that is full, and takes the others', () => {
+  it('refuses documents of a key that has filled a lane, says so, and takes those for the other lane', () => {
     const admission = open();
-    state = { fast: nothing, heavy: { ...nothing, queued: 2, delayed: 1 } };
-    admission.assertSomeRoom();
-    admission.assertRoom('fast');
-    assert.throws(() => admission.assertRoom('heavy'), { ...QUEUE_FULL, retryAfter: 30 });
+    state = { fast: nothing, heavy: { ...waiting({ ann: 2 }), delayed: 1 } };
+    admission.assertSomeRoom('ann');
+    admission.assertRoom('fast', 'ann');
+    assert.throws(() => admission.assertRoom('heavy', 'ann'), {
+      ...QUEUE_FULL,
+      refusal: 'work_of_key',
+      retryAfter: 30,
+      message: /Your key has 2 documents waiting/,
+    });
+  });
+
+  it('takes a few of a key though others have filled the lane, up to a bound', () => {
+    const admission = open({ maxDepth: 20 });
+    state = { fast: waiting({ ann: 20 }), heavy: nothing };
+    admission.assertRoom('fast', 'bob');
+    admission.accepted('fast', 'bob');
+    admission.assertRoom('fast', 'bob');
+    admission.accepted('fast', 'bob');
+    assert.throws(() => admission.assertRoom('fast', 'bob'), { ...QUEUE_FULL, refusal: 'work_of_key' });
+    state = {
+      fast: waiting({ ann: 20, ...Object.fromEntries([...'abcdefghij'].map((key) => [key, 1])) }),
+      heavy: nothing,
+    };
+    assert.throws(() => admission.assertRoom('fast', 'bob'), { ...QUEUE_FULL, refusal: 'queue_full' });
   });
 
   it('refuses an upload before a byte of it where no lane has room', () => {
     const admission = open();
-    state = { fast: { ...nothing, queued: 3 }, heavy: { ...nothing, queued: 3 } };
-    assert.throws(() => admission.assertSomeRoom(), QUEUE_FULL);
+    state = { fast: waiting({ ann: 3 }), heavy: waiting({ ann: 3 }) };
+    assert.throws(() => admission.assertSomeRoom('ann'), QUEUE_FULL);
+    admission.assertSomeRoom('bob');
   });
 
-  it('refuses documents where the first has waited for too long', () => {
+  it('refuses documents of a key whose first has waited for too long', () => {
     const admission = open();
-    state = { fast: { ...nothing, queued: 1, oldestSeconds: 61 }, heavy: nothing };
-    assert.throws(() => admission.assertRoom('fast'), QUEUE_FULL);
-    admission.assertRoom('heavy');
+    state = { fast: waiting({ ann: 1 }, 61), heavy: nothing };
+    assert.throws(() => admission.assertRoom('fast', 'ann'), QUEUE_FULL);
+    admission.assertRoom('fast', 'bob');
+    admission.assertRoom('heavy', 'ann');
   });
 
   it('counts what came since the queues were read', () => {
     const admission = open();
     for (let accepted = 0; accepted < 3; accepted += 1) {
-      admission.assertRoom('fast');
-      admission.accepted('fast');
+      admission.assertRoom('fast', 'ann');
+      admission.accepted('fast', 'ann');
     }
-    assert.throws(() => admission.assertRoom('fast'), QUEUE_FULL);
-    state = { fast: { ...nothing, queued: 1 }, heavy: nothing };
-    admission.assertRoom('fast');
+    assert.throws(() => admission.assertRoom('fast', 'ann'), QUEUE_FULL);
+    state = { fast: waiting({ ann: 1 }), heavy: nothing };
+    admission.assertRoom('fast', 'ann');
   });
 });
