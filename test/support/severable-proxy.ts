@@ -7,13 +7,16 @@ export interface SeverableProxy {
   /** Breaks every connection and takes no new one. */
   cut(): void;
   mend(): void;
+  /** Breaks every connection, and leads new ones to another port. */
+  lead(port: number): void;
   close(): void;
 }
 
 /** Listens on a free port of 127.0.0.1 and passes everything on to another. */
-export async function openSeverableProxy(targetPort: number): Promise<SeverableProxy> {
+export async function openSeverableProxy(port: number): Promise<SeverableProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
+  let targetPort = port;
   const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
@@ -40,6 +43,10 @@ export async function openSeverableProxy(targetPort: number): Promise<SeverableP
     },
     mend: () => {
       isCut = false;
+    },
+    lead: (to) => {
+      targetPort = to;
+      breakAll();
     },
     close: () => {
       server.close();
