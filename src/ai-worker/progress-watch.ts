@@ -29,9 +29,9 @@ export interface ProgressWatch {
 
 /** Starts to watch, and the series `worker_stalled` and `worker_idle_seconds`. */
 export function watchProgress(options: ProgressWatchOptions): ProgressWatch {
-  let last = Date.now();
+  let last = performance.now();
   let limitMs = options.busyLimitMs;
-  const isStalled = () => Date.now() - last > limitMs;
+  const isStalled = () => performance.now() - last > limitMs;
   const meter = metrics.getMeter('ragbase.ai-worker');
   meter
     .createObservableGauge('worker_stalled', { description: '1 when jobs wait and none gets on' })
@@ -41,11 +41,11 @@ export function watchProgress(options: ProgressWatchOptions): ProgressWatch {
       description: 'Time since anything went on while there was work',
       unit: 's',
     })
-    .addCallback((result) => result.observe((Date.now() - last) / 1000, { lane: options.lane }));
+    .addCallback((result) => result.observe((performance.now() - last) / 1000, { lane: options.lane }));
 
   let checkedAt = last;
   const timer = setInterval(async () => {
-    const now = Date.now();
+    const now = performance.now();
     // Frozen, or asleep with its machine: nothing could go on.
     const lostMs = now - checkedAt - options.checkMs;
     if (lostMs > options.checkMs) last = Math.min(now, last + lostMs);
@@ -54,7 +54,7 @@ export function watchProgress(options: ProgressWatchOptions): ProgressWatch {
     limitMs = active > 0 ? options.busyLimitMs : options.idleLimitMs;
     // Where Redis does not answer, there is no work to be had.
     const waiting = await options.waiting().catch(() => 0);
-    if (active === 0 && waiting === 0) last = Date.now();
+    if (active === 0 && waiting === 0) last = performance.now();
     // As of before the answer: the process may have been frozen while it waited for it.
     if (now - last <= limitMs + options.giveUpMs) return;
     clearInterval(timer);
@@ -62,7 +62,7 @@ export function watchProgress(options: ProgressWatchOptions): ProgressWatch {
   }, options.checkMs).unref();
   return {
     note: () => {
-      last = Date.now();
+      last = performance.now();
     },
     get isStalled() {
       return isStalled();

@@ -24,6 +24,14 @@ describe('the watchdog of the event loop', function suite() {
     assert.deepEqual(await end('setTimeout(() => {}, 3000);'), [0, null]);
   });
 
+  it('leaves one alone that was frozen, however long', async () => {
+    const freeze = `import { spawn } from 'node:child_process';
+      const thaw = \`sleep 3; kill -CONT \${process.pid}\`;
+      setTimeout(() => { spawn('sh', ['-c', thaw], { stdio: 'ignore' }); process.kill(process.pid, 'SIGSTOP'); }, 300);
+      setTimeout(() => {}, 5000);`;
+    assert.deepEqual(await end(freeze), [0, null]);
+  });
+
   it('leaves one alone after its end', async () => {
     assert.deepEqual(await end('await stop(); const end = Date.now() + 2500; while (Date.now() < end);'), [0, null]);
   });
