@@ -8,8 +8,10 @@ import { createApp, createInternalApp, publicPaths } from './app.ts';
 import { apiKeyFile, metricsAccess, readApiKeys, readConfig } from './config.ts';
 import { openDocuments } from './documents/open-documents.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
+import { keepSpace, type SpaceWatch } from './embeddings/keep-space.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
-import { ensureEmbeddingSpace } from './embeddings/space.ts';
+import { watchProvider } from './embeddings/provider-watch.ts';
+import { settleEmbeddingSpace } from './embeddings/space.ts';
 import { createReadiness } from './health/readiness.ts';
 import { startHousekeeping } from './platform/housekeeping.ts';
 import { listen } from './platform/http-server.ts';
@@ -42,7 +44,8 @@ await run(
       logger,
       lifecycle,
     });
-    const embedder = await openEmbedder(embedderOptions(config));
+    const provider = watchProvider(await openEmbedder(embedderOptions(config)), { logger, signal: lifecycle.signal });
+    const { embedder } = provider;
     lifecycle.onClose('embedder', () => embedder.close());
     const pool = openPostgres({
       url: config.DATABASE_URL,
@@ -82,6 +85,7 @@ await run(
       cutAfterMs: 5_000,
     });
 
+    let space: SpaceWatch | undefined;
     const readiness = createReadiness({
       probes: {
         database: async () => Boolean(await pool.query('SELECT 1')),
@@ -89,6 +93,8 @@ await run(
         queue: documents.queuesReady,
       },
       vital: ['database'],
+      dependencies: { embedding: async () => provider.isUp },
+      fits: () => space?.fits ?? true,
       lifecycle,
       timeoutMs: 2_000,
       cacheMs: 1_000,
@@ -125,10 +131,11 @@ await run(
       logger,
       signal: lifecycle.signal,
     });
-    await ensureEmbeddingSpace(pool, embedder);
+    await settleEmbeddingSpace(pool, embedder);
+    space = keepSpace(pool, provider, { logger, signal: lifecycle.signal });
     startHousekeeping([...documents.tasks, foldTask(pool)], { logger, lifecycle });
     watchParts({
-      checks: async () => (await readiness()).body.checks,
+      checks: async () => ({ ...(await readiness()).body.checks, 'embedding provider': provider.isUp }),
       lostAfterMs: 120_000,
       intervalMs: 10_000,
       logger,

@@ -7,7 +7,7 @@ import { openHandsForOthers } from './ai-worker/hands-for-others.ts';
 import { createInHand } from './ai-worker/in-hand.ts';
 import { openLanes } from './ai-worker/lanes.ts';
 import { openParsers } from './ai-worker/open-parsers.ts';
-import { processInOwnTrace, processJob, spaceOf } from './ai-worker/process-document.ts';
+import { processInOwnTrace, processJob } from './ai-worker/process-document.ts';
 import { type ProgressWatch, watchProgress } from './ai-worker/progress-watch.ts';
 import { createProviderGate } from './ai-worker/provider-gate.ts';
 import { forwardErrors } from './alerting/forward-errors.ts';
@@ -16,6 +16,7 @@ import { readConfig } from './config.ts';
 import { LANES, type Lane } from './documents/formats.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
+import { watchProvider } from './embeddings/provider-watch.ts';
 import { createReadiness } from './health/readiness.ts';
 import { listen } from './platform/http-server.ts';
 import { endAtOnce } from './platform/log-crash.ts';
@@ -49,6 +50,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
       contract: async () => agreement.holds,
     },
     vital: ['redis', 'queue', 'parser'],
+    dependencies: { embedding: async () => provider.isUp },
     lifecycle,
     timeoutMs: 2_000,
     cacheMs: 1_000,
@@ -65,8 +67,11 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     requestTimeoutMs: 30_000,
   });
 
-  const gate = createProviderGate(await openEmbedder(embedderOptions(config)), { logger });
-  lifecycle.onClose('embedder', () => gate.embedder.close());
+  const provider = watchProvider(await openEmbedder(embedderOptions(config)), { logger, signal: lifecycle.signal });
+  const { embedder } = provider;
+  lifecycle.onClose('embedder', () => embedder.close());
+  void provider.firstAnswer.then((dimensions) => embedder.space.settle(dimensions));
+  const gate = createProviderGate(provider);
   const parsers = await openParsers(
     {
       concurrency: concurrency.fast + concurrency.heavy + HANDS_FOR_OTHERS,
@@ -79,7 +84,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
   const depsOf = (lane: Lane) => ({
     backend,
     parsePool: parsers.parsePool,
-    embedder: gate.embedder,
+    embedder,
     logger,
     inHand,
     onProgress: progress[lane].note,
@@ -104,7 +109,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
         count: HANDS_FOR_OTHERS,
         isNeeded: () => areFull() && gate.isOpen && parsers.isOpen,
         inHand,
-        claim: (turn) => backend.claimTurn(lane, turn, spaceOf(gate.embedder)),
+        claim: (turn) => backend.claimTurn(lane, turn, embedder.space.current),
         work: (claimed, signal) => processInOwnTrace(claimed, lane, signal, depsOf(lane)),
         logger,
       }),
@@ -127,7 +132,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
   lifecycle.onClose('event loop watchdog', startLoopWatchdog({ limitMs: 60_000 }));
   const agreement = watchAgreement({
     backend,
-    space: () => gate.embedder,
+    space: () => embedder.space.current,
     logger,
     lifecycle,
     onChange: (agrees) => (agrees ? lanes.open() : lanes.pause()),

@@ -58,8 +58,8 @@ async function embedAnew({ backend: { config } }: StackPlan, closers: AsyncDispo
   await migrate(pool, { directory: resolve(ROOT, 'src/migrations'), logger });
   const embedder = await openEmbedder(embedderOptions(config));
   closers.defer(() => embedder.close());
-  const { provider, model, dimensions } = embedder;
-  print(`Embedding with ${model} (${provider}, ${dimensions} dimensions)`);
+  const { provider, model } = embedder;
+  print(`Embedding with ${model} (${provider})`);
   const bar = progressBar(1);
   let chunks = 0;
   await reembed({

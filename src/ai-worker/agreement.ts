@@ -38,10 +38,8 @@ export function watchAgreement({ backend, space, logger, lifecycle, onChange }: 
   let wake = new AbortController();
 
   async function ask(): Promise<void> {
-    const own = space();
-    if (own === undefined) return;
     const agreement = await backend.agreement(ANSWER_MS);
-    const found = agreement && disagreement({ contract: CONTRACT, space: own }, agreement);
+    const found = agreement && disagreement({ contract: CONTRACT, space: space() }, agreement);
     if (found !== undefined && found !== fault)
       logger.error('this ai-worker can not work for its backend; its jobs are for others', { reason: found });
     fault = found;

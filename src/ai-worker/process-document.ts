@@ -11,7 +11,6 @@ import type { Lane } from '../documents/formats.ts';
 import {
   type Chunk,
   type Claimed,
-  type EmbeddingSpace,
   type Failure,
   indexedText,
   type Job,
@@ -65,7 +64,7 @@ export async function processJob(job: Job, lane: Lane, signal: AbortSignal, deps
   let claimed: Claimed;
   try {
     const holding = deps.inHand.of(lane).map(({ documentId }) => documentId);
-    claimed = await deps.backend.claim(job, { space: spaceOf(deps.embedder), holding }, signal);
+    claimed = await deps.backend.claim(job, { space: deps.embedder.space.current, holding }, signal);
   } catch (error) {
     return notClaimed(error, job, signal, deps);
   }
@@ -114,9 +113,6 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Of the vectors that an embedder makes. */
-export const spaceOf = ({ model, dimensions }: Embedder): EmbeddingSpace => ({ model, dimensions });
-
 async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: ProcessDeps): Promise<void> {
   const lost = new AbortController();
   const signal = AbortSignal.any([shutdown, lost.signal]);
@@ -146,7 +142,7 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
       chunks: parsed.value.length,
       parseMs: parsed.durationMs,
       embedMs: vectors.durationMs,
-      space: spaceOf(deps.embedder),
+      space: deps.embedder.space.current,
     };
     await staged('store', claimed, life, () =>
       deps.backend.result(claimed, () => noted(resultLines(parsed.value, vectors.value, end), deps.onProgress), signal),

@@ -1,77 +1,37 @@
 import { setTimeout } from 'node:timers/promises';
 import { metrics } from '@opentelemetry/api';
-import type { Embedder } from '../embeddings/embedder.ts';
-import { EmbeddingError } from '../embeddings/embedder.ts';
-import type { Logger } from '../platform/logger.ts';
+import type { ProviderWatch } from '../embeddings/provider-watch.ts';
 
-/** Holds documents back while the embedding provider can take no more: each would only use up a try. */
+/** Holds documents back while the embedding provider does not answer: each would only use up a try. */
 export interface ProviderGate {
-  /** The embedder, watched. */
-  embedder: Embedder;
   /** Whether work may begin now. */
   readonly isOpen: boolean;
   /**
    * Resolves when work may begin; rejects when aborted.
-   * @param onWait told before each wait, of a minute or so.
+   * @param onWait told before each wait, of a second or so.
    */
   pass(signal: AbortSignal, onWait?: () => void): Promise<void>;
 }
 
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
+/** Longest wait before the provider is looked at again; of random length, so that not all begin at once. */
+const LOOK_MS = 1_000;
 
-/**
- * Closes when the provider says that it is overloaded or is away, for as long as it asks, or twice as
- * long as the time before; the first text that is embedded opens it for good.
- */
-export function createProviderGate(embedder: Embedder, options: { logger: Logger }): ProviderGate {
-  let openAt = 0;
-  let pauseMs = 0;
+/** Open while the provider is up; and so never before the width of its vectors is known. */
+export function createProviderGate(provider: Pick<ProviderWatch, 'isUp' | 'embedder'>): ProviderGate {
   metrics
     .getMeter('ragbase.ai-worker')
     .createObservableGauge('embedding_provider_paused', {
       description: '1 while documents wait for the embedding provider',
     })
-    .addCallback((result) => result.observe(Date.now() < openAt ? 1 : 0, { provider: embedder.provider }));
-
-  function close(error: EmbeddingError): void {
-    if (Date.now() < openAt) return;
-    if (pauseMs === 0) options.logger.warn('embedding provider fails; documents wait for it', { error });
-    pauseMs = Math.min(LONGEST_PAUSE_MS, error.retryAfterMs ?? Math.max(FIRST_PAUSE_MS, pauseMs * 2));
-    openAt = Date.now() + pauseMs;
-  }
-
-  function open(): void {
-    if (pauseMs > 0) options.logger.info('embedding provider works again');
-    pauseMs = 0;
-    openAt = 0;
-  }
-
+    .addCallback((result) => result.observe(provider.isUp ? 0 : 1, { provider: provider.embedder.provider }));
   return {
-    embedder: {
-      provider: embedder.provider,
-      model: embedder.model,
-      dimensions: embedder.dimensions,
-      close: () => embedder.close(),
-      embed: async (texts, call) => {
-        try {
-          const vectors = await embedder.embed(texts, call);
-          open();
-          return vectors;
-        } catch (error) {
-          if (error instanceof EmbeddingError && error.retryable) close(error);
-          throw error;
-        }
-      },
-    },
     get isOpen() {
-      return Date.now() >= openAt;
+      return provider.isUp;
     },
     pass: async (signal, onWait) => {
-      for (let waitMs = openAt - Date.now(); waitMs > 0; waitMs = openAt - Date.now()) {
+      while (!provider.isUp) {
         onWait?.();
-        // Not all at once when it opens.
-        await setTimeout(waitMs * (1 + Math.random() / 4), undefined, { signal });
+        await setTimeout(Math.random() * LOOK_MS, undefined, { signal });
       }
     },
   };

@@ -58,7 +58,7 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
       tag,
       answers: { 200: { description: 'Of this backend', schema: agreementSchema } },
       errors: [],
-      handle: () => ({ status: 200, body: agreementOf(deps) }),
+      handle: () => ({ status: 200, body: { contract: CONTRACT, space: deps.space() } }),
     }),
     endpoint({
       method: 'post',
@@ -197,10 +197,10 @@ async function claim(
 }
 
 /** @throws DomainError `UNAVAILABLE` while the model's width is not known yet: no worker can begin. */
-function agreementOf({ space }: InternalDeps): Agreement {
+function agreementOf({ space }: InternalDeps): Agreement & { space: EmbeddingSpace } {
   const known = space();
   if (!known) throw new DomainError('UNAVAILABLE', 'The width of the vectors is not known yet.', { retryAfter: 5 });
-  return { contract: CONTRACT, space: { model: known.model, dimensions: known.dimensions } };
+  return { contract: CONTRACT, space: known };
 }
 
 function store(

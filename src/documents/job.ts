@@ -60,13 +60,16 @@ const FIRST_CONTRACT: Contract = { version: 1, oldest: 1 };
 export const spaceSchema = z.object({ model: z.string().min(1), dimensions: z.int().positive() });
 export type EmbeddingSpace = z.infer<typeof spaceSchema>;
 
-/** Answer of `GET /internal/contract`: what a worker must agree with before it takes jobs. */
-export const agreementSchema = z.object({ contract: contractSchema, space: spaceSchema });
+/**
+ * Answer of `GET /internal/contract`: what a worker must agree with before it takes jobs. Without a space while the
+ * model has not said how wide its vectors are: no document is given out until then.
+ */
+export const agreementSchema = z.object({ contract: contractSchema, space: spaceSchema.optional() });
 export type Agreement = z.infer<typeof agreementSchema>;
 
 /**
  * Why a worker can't work for a backend, and what to do about it; undefined where it can.
- * @param worker.space undefined where a worker of an older edition does not say.
+ * @param worker.space undefined where it is not known yet, or a worker of an older edition does not say.
  */
 export function disagreement(
   worker: { contract: Contract; space?: EmbeddingSpace | undefined },
@@ -75,7 +78,7 @@ export function disagreement(
   const [mine, theirs] = [worker.contract, backend.contract];
   if (mine.version < theirs.oldest || theirs.version < mine.oldest)
     return `The ai-worker speaks edition ${mine.version} of the job contract, the backend ${theirs.version}. Run both from one version.`;
-  if (worker.space === undefined || isSameSpace(worker.space, backend.space)) return undefined;
+  if (!worker.space || !backend.space || isSameSpace(worker.space, backend.space)) return undefined;
   const [here, there] = [worker.space, backend.space].map(
     ({ model, dimensions }) => `${model} (${dimensions} dimensions)`,
   );

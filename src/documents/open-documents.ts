@@ -73,7 +73,7 @@ export function openDocuments({ config, pool, embedder, logger, lifecycle }: Doc
     policy,
     watcher,
     embedder,
-    space: () => embedder,
+    space: () => embedder.space.current,
     monitor,
     upload: {
       maxBytes: config.MAX_FILE_SIZE_MB * 1024 * 1024,

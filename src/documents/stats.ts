@@ -16,7 +16,7 @@ const statsSchema = z.object({
   documents: z.object({ queued: z.int(), processing: z.int(), completed: z.int(), failed: z.int() }),
   chunks: z.int(),
   queues: z.object({ fast: lane, heavy: lane }),
-  embedding: z.object({ provider: z.string(), model: z.string(), dimensions: z.int() }),
+  embedding: z.object({ provider: z.string(), model: z.string(), dimensions: z.int().nullable() }),
 });
 
 /** Counts that a person wants to see first. */
@@ -36,14 +36,14 @@ export function statsEndpoints(deps: { pool: pg.Pool; embedder: Embedder }): End
         );
         const byStatus = new Map(counts.rows.map((row) => [row.status, row.documents]));
         const queues = await readQueueState(deps.pool);
-        const { provider, model, dimensions } = deps.embedder;
+        const { provider, model, space } = deps.embedder;
         return {
           status: 200,
           body: {
             documents: Object.fromEntries(DOCUMENT_STATUSES.map((status) => [status, byStatus.get(status) ?? 0])),
             chunks: counts.rows.reduce((sum, row) => sum + row.chunks, 0),
             queues: { fast: withoutOwners(queues.fast), heavy: withoutOwners(queues.heavy) },
-            embedding: { provider, model, dimensions },
+            embedding: { provider, model, dimensions: space.current?.dimensions ?? null },
           },
         };
       },

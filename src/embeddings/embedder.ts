@@ -1,3 +1,5 @@
+import type { OwnSpace } from './own-space.ts';
+
 /** What an embedding is for; it labels the duration histogram. */
 export type EmbeddingPurpose = 'document' | 'query';
 
@@ -7,8 +9,8 @@ export interface Embedder {
   readonly provider: string;
   /** `gen_ai.request.model`. Vectors of two models can't be compared. */
   readonly model: string;
-  /** Width of each vector. */
-  readonly dimensions: number;
+  /** Model and width; answers of another width than it are refused. */
+  readonly space: OwnSpace;
   /**
    * One unit-length vector a text, in the order of the texts. Longer texts are cut at the model's limit.
    * @param options.onProgress told whenever some of the texts are done: all of them may take many minutes.
@@ -18,6 +20,12 @@ export interface Embedder {
     texts: readonly string[],
     options: { purpose: EmbeddingPurpose; signal?: AbortSignal; onProgress?: () => void },
   ): Promise<Float32Array[]>;
+  /**
+   * Asks once for one short vector, beside spans and durations: whether vectors are to be had, and how wide they are.
+   * @returns the width, whatever the space says.
+   * @throws EmbeddingError as `embed` does.
+   */
+  probe(signal?: AbortSignal): Promise<number>;
   /** Ends threads and sockets. */
   close(): Promise<void>;
 }

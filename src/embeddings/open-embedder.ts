@@ -9,10 +9,9 @@ export type EmbedderOptions =
 
 /**
  * Opens the embedder of a provider, with its span and its duration histogram.
- * @throws Error where the local model can't be built; EmbeddingError where a remote one does not say how wide its
- *   vectors are.
+ * @throws Error where the local model can't be built. A remote one need not be there.
  */
 export async function openEmbedder(options: EmbedderOptions): Promise<Embedder> {
-  const embedder = options.provider === 'local' ? await openLocalEmbedder(options) : await openOpenAiEmbedder(options);
+  const embedder = options.provider === 'local' ? await openLocalEmbedder(options) : openOpenAiEmbedder(options);
   return instrumented(embedder);
 }

@@ -8,7 +8,7 @@ export interface EmbeddingsRequestOptions {
   /** Sent as a bearer token; servers of one's own often want none. */
   apiKey?: string;
   model: string;
-  /** Asked of the server, for models that can give shorter vectors. Without it, one embedding shows the width. */
+  /** Asked of the server, for models that can give shorter vectors. */
   dimensions?: number;
   /** For one request, its answer read to the end. 30 s by default. */
   timeoutMs?: number;
@@ -77,6 +77,9 @@ const KNOWN_CODES: readonly unknown[] = [
   'unsupported_parameter',
 ];
 
+/** Not by the texts that were sent: a queue that is full, a key that expired, a model that was taken away. */
+const MENDED_ELSEWHERE: readonly number[] = [401, 402, 403, 404, 408, 409, 425, 429];
+
 async function refusal(response: Response): Promise<EmbeddingError> {
   const { status, headers } = response;
   const body = (await response.json().catch(() => undefined)) as { error?: { code?: unknown } } | undefined;
@@ -84,7 +87,7 @@ async function refusal(response: Response): Promise<EmbeddingError> {
   const detail = KNOWN_CODES.includes(code) ? ` (${code})` : '';
   const retryAfterMs = parseRetryAfter(headers.get('retry-after'));
   return new EmbeddingError(`the embedding service answered ${status}${detail}`, {
-    retryable: status >= 500 || [408, 409, 425, 429].includes(status),
+    retryable: status >= 500 || MENDED_ELSEWHERE.includes(status),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }

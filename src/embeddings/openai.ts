@@ -1,7 +1,8 @@
 import { withBackoff } from './backoff.ts';
 import { batchesOf } from './batches.ts';
 import { type Embedder, EmbeddingError, type EmbeddingPurpose } from './embedder.ts';
-import { createRequest, type EmbeddingsRequest, type EmbeddingsRequestOptions } from './openai-request.ts';
+import { createRequest, type EmbeddingsRequestOptions } from './openai-request.ts';
+import { OwnSpace } from './own-space.ts';
 import { recordInputTokens } from './telemetry.ts';
 
 export interface OpenAiEmbedderOptions extends EmbeddingsRequestOptions {
@@ -20,28 +21,28 @@ const PATIENCE: Record<EmbeddingPurpose, { maxAttempts: number; maxWaitMs: numbe
   query: { maxAttempts: 2, maxWaitMs: 1_000 },
 };
 
-/**
- * Opens a model behind an OpenAI-compatible `POST /v1/embeddings`.
- * @throws EmbeddingError when the width of its vectors is not given and the server can't be asked.
- */
-export async function openOpenAiEmbedder(options: OpenAiEmbedderOptions): Promise<Embedder> {
+/** Opens a model behind an OpenAI-compatible `POST /v1/embeddings`, which need not be there yet. */
+export function openOpenAiEmbedder(options: OpenAiEmbedderOptions): Embedder {
   const request = createRequest(options);
-  const dimensions = options.dimensions ?? (await probeDimensions(request));
+  const space = new OwnSpace(options.model, options.dimensions);
   const limits = { maxTexts: options.maxBatchTexts ?? 128, maxChars: options.maxBatchChars ?? 100_000 };
   const maxTextChars = options.maxTextChars ?? 8_000;
   const closing = new AbortController();
+  const orClosing = (signal: AbortSignal | undefined) =>
+    signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
   return {
     provider: 'openai',
     model: options.model,
-    dimensions,
+    space,
     async embed(texts, { purpose, signal: callerSignal, onProgress }) {
-      const signal = callerSignal ? AbortSignal.any([callerSignal, closing.signal]) : closing.signal;
+      const signal = orClosing(callerSignal);
       const cut = texts.map((text) => text.slice(0, maxTextChars).toWellFormed());
       const vectors: Float32Array[] = [];
       let tokens = 0;
       for (const batch of batchesOf(cut, limits)) {
         const backoff = { ...PATIENCE[purpose], baseMs: options.backoffBaseMs ?? 500, signal };
-        const answer = await withBackoff(() => request(batch, { dimensions, signal }), backoff);
+        const ask = () => request(batch, { dimensions: space.current?.dimensions, signal });
+        const answer = await withBackoff(ask, backoff);
         vectors.push(...answer.vectors);
         onProgress?.();
         tokens += answer.inputTokens ?? 0;
@@ -49,14 +50,12 @@ export async function openOpenAiEmbedder(options: OpenAiEmbedderOptions): Promis
       if (tokens > 0) recordInputTokens(tokens);
       return vectors;
     },
+    async probe(signal) {
+      const { vectors } = await request(['ready'], { dimensions: undefined, signal: orClosing(signal) });
+      return vectors[0]?.length ?? 0;
+    },
     async close() {
       closing.abort(new EmbeddingError('the embedder is closed', { retryable: true }));
     },
   };
-}
-
-async function probeDimensions(request: EmbeddingsRequest): Promise<number> {
-  const probe = () => request(['dimensions'], { dimensions: undefined });
-  const { vectors } = await withBackoff(probe, PATIENCE.document);
-  return vectors[0]?.length ?? 0;
 }

@@ -1,16 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { toSql } from 'pgvector';
-import { type Chunk, indexedText } from '../documents/job.ts';
+import { type Chunk, type EmbeddingSpace, indexedText, isSameSpace } from '../documents/job.ts';
 import { transaction } from '../platform/postgres.ts';
 import type { Embedder } from './embedder.ts';
-import {
-  assertIndexable,
-  type EmbeddingSpace,
-  ensureEmbeddingSpace,
-  isSameSpace,
-  readEmbeddingSpace,
-} from './space.ts';
+import { assertIndexable, ensureEmbeddingSpace, readEmbeddingSpace } from './space.ts';
 import { buildVectorIndex } from './vector-index.ts';
 
 export interface ReembedOptions {
@@ -31,16 +25,18 @@ const BATCH = 64;
  * @throws EmbeddingError, or EmbeddingSpaceError for vectors that are too wide for an index.
  */
 export async function reembed(options: ReembedOptions): Promise<void> {
-  const { pool, embedder } = options;
-  assertIndexable(embedder);
+  const { pool, embedder, signal } = options;
+  const space = { model: embedder.model, dimensions: await embedder.probe(signal) };
+  embedder.space.settle(space.dimensions);
+  assertIndexable(space);
   const held = await readEmbeddingSpace(pool);
-  if (held === undefined || isSameSpace(held, embedder)) return ensureEmbeddingSpace(pool, embedder);
-  const column = nextColumn(embedder);
-  await transaction(pool, (client) => addColumn(client, column, embedder));
+  if (held === undefined || isSameSpace(held, space)) return ensureEmbeddingSpace(pool, space);
+  const column = nextColumn(space);
+  await transaction(pool, (client) => addColumn(client, column, space));
   do {
     await fillColumn(column, options);
     // False where chunks were stored since: they come next.
-  } while (!(await transaction(pool, (client) => swapColumns(client, column, embedder))));
+  } while (!(await transaction(pool, (client) => swapColumns(client, column, space))));
 }
 
 /** The space is in the name, so that a run goes on with the vectors of its own model or begins anew. */

@@ -1,10 +1,8 @@
 import type { Pool } from 'pg';
+import { type EmbeddingSpace, isSameSpace } from '../documents/job.ts';
 import { type Queryable, transaction } from '../platform/postgres.ts';
 import type { Embedder } from './embedder.ts';
 import { buildVectorIndex, MAX_INDEXED_DIMENSIONS } from './vector-index.ts';
-
-/** What vectors must have in common to be compared. */
-export type EmbeddingSpace = Pick<Embedder, 'model' | 'dimensions'>;
 
 /** The database can't take the vectors of the configured model. The message says what to do. */
 export class EmbeddingSpaceError extends Error {
@@ -36,6 +34,19 @@ export async function ensureEmbeddingSpace(pool: Pool, { model, dimensions }: Em
   });
 }
 
+/**
+ * Puts the database and the embedder in one space, as soon as anything says how wide its vectors are: an answer of the
+ * model, the settings, or the database.
+ * @param seen width of a vector that the model has given.
+ * @throws EmbeddingSpaceError as `ensureEmbeddingSpace` does.
+ */
+export async function settleEmbeddingSpace(pool: Pool, { model, space }: Embedder, seen?: number): Promise<void> {
+  const dimensions = seen ?? space.current?.dimensions ?? (await readEmbeddingSpace(pool))?.dimensions;
+  if (dimensions === undefined) return;
+  await ensureEmbeddingSpace(pool, { model, dimensions });
+  space.settle(dimensions);
+}
+
 /** The space of the vectors that the database holds; undefined where it has never been used. */
 export async function readEmbeddingSpace(db: Queryable): Promise<EmbeddingSpace | undefined> {
   const { rows } = await db.query<EmbeddingSpace>('SELECT model, dimensions FROM embedding_space');
@@ -50,11 +61,6 @@ export function assertIndexable({ model, dimensions }: EmbeddingSpace): void {
     `${describe({ model, dimensions })} can't be indexed: at most ${MAX_INDEXED_DIMENSIONS} dimensions can. ` +
       'Set EMBEDDING_DIMENSIONS, if the model can give shorter vectors, or choose another model.',
   );
-}
-
-/** Whether vectors of two spaces can be compared. */
-export function isSameSpace(one: EmbeddingSpace, other: EmbeddingSpace): boolean {
-  return one.model === other.model && one.dimensions === other.dimensions;
 }
 
 function describe({ model, dimensions }: EmbeddingSpace): string {

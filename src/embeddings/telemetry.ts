@@ -25,25 +25,26 @@ export function instrumented(embedder: Embedder): Embedder {
     unit: DURATION_HISTOGRAM.unit,
     advice: { explicitBucketBoundaries: [...DURATION_HISTOGRAM.buckets] },
   });
-  const { provider, model, dimensions } = embedder;
+  const { provider, model, space } = embedder;
   const kind = provider === 'local' ? SpanKind.INTERNAL : SpanKind.CLIENT;
   return {
     provider,
     model,
-    dimensions,
+    space,
     embed(texts, options) {
       const attributes = {
         [ATTR_GEN_AI_OPERATION_NAME]: OPERATION_EMBEDDINGS,
         [ATTR_GEN_AI_PROVIDER_NAME]: provider,
         [ATTR_GEN_AI_REQUEST_MODEL]: model,
-        [ATTR_GEN_AI_EMBEDDINGS_DIMENSION_COUNT]: dimensions,
         [ATTR_EMBEDDING_PURPOSE]: options.purpose,
         [ATTR_EMBEDDING_TEXTS]: texts.length,
       };
       return tracer.startActiveSpan(`${OPERATION_EMBEDDINGS} ${model}`, { kind, attributes }, async (span) => {
         const startedAt = performance.now();
         try {
-          return await embedder.embed(texts, options);
+          const vectors = await embedder.embed(texts, options);
+          span.setAttribute(ATTR_GEN_AI_EMBEDDINGS_DIMENSION_COUNT, vectors[0]?.length ?? 0);
+          return vectors;
         } catch (error) {
           markFailed(span, errorType(error));
           throw error;
@@ -53,6 +54,7 @@ export function instrumented(embedder: Embedder): Embedder {
         }
       });
     },
+    probe: (signal) => embedder.probe(signal),
     close: () => embedder.close(),
   };
 }

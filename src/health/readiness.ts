@@ -9,6 +9,10 @@ export interface ReadinessOptions<Name extends string> {
   /** Without these nothing can be served; without another, the process is degraded. */
   vital: readonly NoInfer<Name>[];
   lifecycle: Pick<Lifecycle, 'ready'>;
+  /** What the process can do without for a while, by name: shown, and no reason to send nobody here. */
+  dependencies: Record<string, Probe>;
+  /** False where the process can serve nobody until a person has changed its configuration. True by default. */
+  fits?: () => boolean;
   /** A probe that takes longer has failed, in ms. */
   timeoutMs: number;
   /** How long an answer is given again without asking, in ms. */
@@ -18,7 +22,13 @@ export interface ReadinessOptions<Name extends string> {
 
 export interface Readiness {
   ready: boolean;
-  body: { status: 'ok' | 'degraded' | 'error'; checks: Record<string, boolean>; version: string; uptime: number };
+  body: {
+    status: 'ok' | 'degraded' | 'error';
+    checks: Record<string, boolean>;
+    dependencies: Record<string, boolean>;
+    version: string;
+    uptime: number;
+  };
 }
 
 /**
@@ -26,22 +36,25 @@ export interface Readiness {
  * @returns a function that never rejects.
  */
 export function createReadiness<Name extends string>(options: ReadinessOptions<Name>): () => Promise<Readiness> {
-  let checked: Promise<Record<Name, boolean>> | undefined;
+  let checked: Promise<[Record<Name, boolean>, Record<string, boolean>]> | undefined;
   let checkedAt = Number.NEGATIVE_INFINITY;
   return async () => {
     if (checked === undefined || performance.now() - checkedAt > options.cacheMs) {
       checkedAt = performance.now();
-      checked = runProbes(options);
+      const { probes, dependencies, timeoutMs } = options;
+      checked = Promise.all([runProbes(probes, timeoutMs), runProbes(dependencies, timeoutMs)]);
     }
-    const checks = await checked;
-    const isUp = options.lifecycle.ready;
+    const [checks, dependencies] = await checked;
+    const isUp = options.lifecycle.ready && (options.fits?.() ?? true);
     const allUp = Object.values(checks).every(Boolean);
+    const isWhole = allUp && Object.values(dependencies).every(Boolean);
     const vitalUp = options.vital.every((name) => checks[name]);
     return {
       ready: isUp && allUp,
       body: {
-        status: !isUp || !vitalUp ? 'error' : allUp ? 'ok' : 'degraded',
+        status: !isUp || !vitalUp ? 'error' : isWhole ? 'ok' : 'degraded',
         checks,
+        dependencies,
         version: options.version,
         uptime: Math.round(process.uptime()),
       },
@@ -49,9 +62,12 @@ export function createReadiness<Name extends string>(options: ReadinessOptions<N
   };
 }
 
-async function runProbes<Name extends string>(options: ReadinessOptions<Name>): Promise<Record<Name, boolean>> {
-  const names = Object.keys(options.probes) as Name[];
-  const results = await Promise.all(names.map((name) => bounded(options.probes[name], options.timeoutMs)));
+async function runProbes<Name extends string>(
+  probes: Record<Name, Probe>,
+  timeoutMs: number,
+): Promise<Record<Name, boolean>> {
+  const names = Object.keys(probes) as Name[];
+  const results = await Promise.all(names.map((name) => bounded(probes[name], timeoutMs)));
   return Object.fromEntries(names.map((name, index) => [name, results[index] ?? false])) as Record<Name, boolean>;
 }
 

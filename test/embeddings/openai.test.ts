@@ -62,12 +62,20 @@ describe('the OpenAI-compatible embedder', () => {
     assert.deepEqual(await embed(await open(), 'a', 'bb'), [unit('a'), unit('bb')]);
   });
 
-  it('asks for the width where it is not configured, and then sends none', async () => {
+  it('takes any width where none is configured, and sends none; once settled, no other', async () => {
     const { dimensions: _, ...rest } = { dimensions: 0, baseUrl: `${server.baseUrl}/`, model: 'some-model' };
-    const embedder = await openOpenAiEmbedder(rest);
+    const embedder = openOpenAiEmbedder(rest);
     opened.push(embedder);
-    assert.equal(embedder.dimensions, 3);
-    assert.equal(server.requests.length, 1);
+    assert.equal(server.requests.length, 0);
+    assert.equal(embedder.space.current, undefined);
+    assert.equal(await embedder.probe(), 3);
+    assert.deepEqual(await embed(embedder, 'a'), [unit('a')]);
+    assert.equal(embedder.space.current, undefined, 'whoever knows more decides');
+    embedder.space.settle(4);
+    embedder.space.settle(3);
+    assert.deepEqual(embedder.space.current, { model: 'some-model', dimensions: 4 });
+    await assert.rejects(embed(embedder, 'a'), /an embedding of 3 dimensions where 4 are expected/);
+    assert.equal(await embedder.probe(), 3, 'what the server gives, whatever is expected');
     assert.equal(server.requests[0]?.authorization, undefined);
     assert.equal('dimensions' in (server.requests[0]?.body ?? {}), false);
   });
@@ -178,18 +186,23 @@ describe('the OpenAI-compatible embedder', () => {
     assert.equal(server.requests.length, 2);
   });
 
-  it('gives up on a bad key at once, and says nothing of key or text', async () => {
-    server.answers.push((_, response) =>
-      respond(response, 401, { error: { code: 'invalid_api_key', message: `Incorrect API key provided: ${KEY}` } }),
-    );
+  it('probes once, without patience', async () => {
+    server.answers.push((_, response) => respond(response, 503, {}));
+    await assert.rejects((await open()).probe(), { retryable: true });
+    assert.equal(server.requests.length, 1);
+  });
+
+  it('blames no text for a bad key, and says nothing of key or text', async () => {
+    const refuse: Answer = (_, response) =>
+      respond(response, 401, { error: { code: 'invalid_api_key', message: `Incorrect API key provided: ${KEY}` } });
+    server.answers.push(...Array.from({ length: 5 }, () => refuse));
     await assert.rejects(embed(await open(), 'confidential words'), (error) => {
       assert.ok(error instanceof EmbeddingError);
       assert.equal(error.message, 'the embedding service answered 401 (invalid_api_key)');
-      assert.equal(error.retryable, false);
+      assert.equal(error.retryable, true);
       assert.doesNotMatch(inspect(error, { depth: 10 }), /secret|confidential/);
       return true;
     });
-    assert.equal(server.requests.length, 1);
   });
 
   it('sends texts to no other place than the configured one', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import type { Embedder } from '../../src/embeddings/embedder.ts';
+import { OwnSpace } from '../../src/embeddings/own-space.ts';
 import { reembed } from '../../src/embeddings/reembed.ts';
 import { ensureEmbeddingSpace, readEmbeddingSpace } from '../../src/embeddings/space.ts';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts';
@@ -48,13 +49,14 @@ describe('reembed', function () {
     return {
       provider: 'test',
       model,
-      dimensions: 4,
+      space: new OwnSpace(model, 4),
       texts,
       async embed(batch) {
         onCall?.(++calls);
         texts.push(...batch);
         return batch.map((text) => Float32Array.of(1, Number(/\d+$/.exec(text)?.[0]), 0.1, model.length));
       },
+      probe: async () => 4,
       close: async () => undefined,
     };
   }
@@ -75,7 +77,7 @@ describe('reembed', function () {
     assert.deepEqual(await vectorColumn(pool), { type: 'vector(4)', index: 'hnsw (embedding vector_cosine_ops)' });
     assert.deepEqual(await columnsNamed(pool, 'embedding'), ['embedding']);
     await assert.rejects(pool.query('UPDATE chunks SET embedding = NULL'), /null value/);
-    await ensureEmbeddingSpace(pool, embedder);
+    await ensureEmbeddingSpace(pool, { model: 'new', dimensions: 4 });
   });
 
   it('embeds what a worker would: headings above the text', async () => {
@@ -161,7 +163,7 @@ describe('reembed', function () {
   });
 
   it('refuses vectors that are too wide before it embeds anything', async () => {
-    const embedder = { ...countingEmbedder('wide'), dimensions: 3072 };
+    const embedder = { ...countingEmbedder('wide'), probe: async () => 3072 };
     await assert.rejects(reembed({ pool, embedder }), { name: 'EmbeddingSpaceError' });
     assert.deepEqual(embedder.texts, []);
   });

@@ -36,7 +36,7 @@ describe('POST /api/v1/search', function () {
     recorded = recordTelemetry();
     cacheDir = await mkdtemp(join(tmpdir(), 'model-'));
     embedder = await openEmbedder({ provider: 'local', cacheDir });
-    database = await openTestDatabase({ dimensions: embedder.dimensions });
+    database = await openTestDatabase({ dimensions: await embedder.probe() });
     for (const [name, text] of Object.entries(TEXTS)) {
       const [vector] = await embedder.embed([text], { purpose: 'document' });
       assert.ok(vector);

@@ -1,6 +1,7 @@
 import { Piscina } from 'piscina';
 import { toError } from '../../platform/errors.ts';
 import { type Embedder, EmbeddingError } from '../embedder.ts';
+import { OwnSpace } from '../own-space.ts';
 import { recordInputTokens } from '../telemetry.ts';
 import type { EmbeddedText, EmbedTextData, embedText } from './embed-text.ts';
 import { LOCAL_MODEL } from './model-package.ts';
@@ -31,10 +32,13 @@ export async function openLocalEmbedder({ cacheDir, threads = 1 }: LocalEmbedder
   return {
     provider: 'local',
     model: LOCAL_MODEL.name,
-    dimensions: LOCAL_MODEL.dimensions,
+    space: new OwnSpace(LOCAL_MODEL.name, LOCAL_MODEL.dimensions),
     embed(texts, { signal, onProgress }) {
       const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
       return embedAll({ pool, threads, texts, signal: either, onProgress });
+    },
+    async probe() {
+      return (await runInPool(pool, '')).vector.length;
     },
     close() {
       // A closed pool would start new threads for whoever comes late.
