@@ -6,43 +6,67 @@ export interface SeverableProxy {
   port: number;
   /** Breaks every connection and takes no new one. */
   cut(): void;
+  /** Delivers nothing and closes nothing; what is sent meanwhile arrives after `mend`. */
+  hold(): void;
+  /** As `hold`, but for good: the connections of now stay mute after `mend`, until one of their ends gives them up. */
+  lose(): void;
   mend(): void;
   /** Breaks every connection, and leads new ones to another port. */
   lead(port: number): void;
   close(): void;
 }
 
+/** A connection, and its continuation to the server. */
+interface Pair {
+  incoming: Socket;
+  outgoing: Socket;
+  isLost: boolean;
+}
+
 /** Listens on a free port of 127.0.0.1 and passes everything on to another. */
 export async function openSeverableProxy(port: number): Promise<SeverableProxy> {
-  const sockets = new Set<Socket>();
-  let isCut = false;
+  const pairs = new Set<Pair>();
   let targetPort = port;
-  const keep = (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
-  };
-  const server = createServer((incoming) => {
-    if (isCut) {
+  let state: 'open' | 'cut' | 'held' = 'open';
+  const server = createServer({ pauseOnConnect: true, noDelay: true }, (incoming) => {
+    if (state === 'cut') return void incoming.destroy();
+    const outgoing = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
+    const pair = { incoming, outgoing, isLost: false };
+    pairs.add(pair);
+    const end = () => {
+      pairs.delete(pair);
       incoming.destroy();
-      return;
-    }
-    const outgoing = connect(targetPort, '127.0.0.1');
-    for (const socket of [incoming, outgoing]) keep(socket);
-    incoming.on('close', () => outgoing.destroy()).pipe(outgoing);
-    outgoing.on('close', () => incoming.destroy()).pipe(incoming);
+      outgoing.destroy();
+    };
+    for (const socket of [incoming, outgoing]) socket.on('error', end).on('close', end);
+    if (state === 'open') join(pair);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const breakAll = () => {
-    for (const socket of sockets) socket.destroy();
+    for (const { incoming, outgoing } of pairs) {
+      // What one end never reads would hold its FIN back.
+      incoming.resetAndDestroy();
+      outgoing.resetAndDestroy();
+    }
+  };
+  const hold = () => {
+    state = 'held';
+    for (const pair of pairs) part(pair);
   };
   return {
     port: (server.address() as AddressInfo).port,
     cut: () => {
-      isCut = true;
+      state = 'cut';
       breakAll();
     },
+    hold,
+    lose: () => {
+      hold();
+      for (const pair of pairs) pair.isLost = true;
+    },
     mend: () => {
-      isCut = false;
+      if (state === 'held') for (const pair of pairs) pair.isLost ? drain(pair) : join(pair);
+      state = 'open';
     },
     lead: (to) => {
       targetPort = to;
@@ -53,4 +77,20 @@ export async function openSeverableProxy(port: number): Promise<SeverableProxy> 
       breakAll();
     },
   };
+}
+
+function join({ incoming, outgoing }: Pair): void {
+  incoming.pipe(outgoing);
+  outgoing.pipe(incoming);
+}
+
+function part({ incoming, outgoing }: Pair): void {
+  incoming.unpipe(outgoing).pause();
+  outgoing.unpipe(incoming).pause();
+}
+
+/** Reads and forgets, which is how the end of a connection is noticed. */
+function drain({ incoming, outgoing }: Pair): void {
+  incoming.resume();
+  outgoing.resume();
 }
