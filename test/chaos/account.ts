@@ -6,8 +6,11 @@ import type { Accepted } from './uploads.ts';
 export interface Account {
   accepted: number;
   completed: number;
-  failedWithReason: number;
-  /** Gone, or failed without a reason. */
+  /** How many of them took how many attempts. */
+  attempts: Map<number, number>;
+  /** With the reason: each could be read, so that none is good enough. */
+  failed: string[];
+  /** Gone. */
   lost: string[];
   /** Neither completed nor failed, long after the last fault. */
   stuck: string[];
@@ -19,7 +22,8 @@ export interface Account {
   crashes: string[];
 }
 
-const CRASH = /"message":"(crashed|stalled for too long)|^ragbase (backend|worker): ended by itself \(exit status/;
+const CRASH =
+  /"message":"(crashed|stalled for too long)|^ragbase (backend|worker): ended by itself \(exit status [1-9]/;
 
 /** Waits until every document has an outcome, at most `patienceMs`, and looks at each. */
 export async function takeAccount(
@@ -30,7 +34,8 @@ export async function takeAccount(
   const account: Account = {
     accepted: accepted.length,
     completed: 0,
-    failedWithReason: 0,
+    attempts: new Map(),
+    failed: [],
     lost: [],
     stuck: [],
     duplicated: [],
@@ -43,17 +48,20 @@ export async function takeAccount(
     if (shown === undefined) account.lost.push(document.id);
     else if (shown.status === 'completed') {
       account.completed += 1;
+      account.attempts.set(shown.attempts, (account.attempts.get(shown.attempts) ?? 0) + 1);
       if (!(await hasEachChunkOnce(service, shown))) account.duplicated.push(document.id);
       if (document.word !== undefined && !(await isFound(service, document))) account.unfindable.push(document.id);
-    } else if (shown.status !== 'failed') account.stuck.push(document.id);
-    else if (shown.error) account.failedWithReason += 1;
-    else account.lost.push(document.id);
+    } else if (shown.status === 'failed') account.failed.push(describeFailure(document, shown));
+    else account.stuck.push(document.id);
   }
   return account;
 }
 
-export const isClean = ({ lost, stuck, duplicated, unfindable, crashes }: Account): boolean =>
-  [lost, stuck, duplicated, unfindable, crashes].every((found) => found.length === 0);
+export const isClean = ({ failed, lost, stuck, duplicated, unfindable, crashes }: Account): boolean =>
+  [failed, lost, stuck, duplicated, unfindable, crashes].every((found) => found.length === 0);
+
+const describeFailure = ({ name }: Accepted, { id, attempts, error }: ShownDocument): string =>
+  `${id} (${name}, ${attempts} attempts: ${error?.code} ${error?.message})`;
 
 async function outcome(service: Service, id: string, deadline: number): Promise<ShownDocument | undefined> {
   for (;;) {

@@ -18,3 +18,11 @@ export function pick<T>(random: Random, values: readonly T[]): T {
   if (value === undefined) throw new Error('there is nothing to pick from');
   return value;
 }
+
+/** The same things in an order of chance. */
+export function shuffled<T>(random: Random, values: readonly T[]): T[] {
+  return values
+    .map((value) => ({ value, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ value }) => value);
+}

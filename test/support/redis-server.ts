@@ -22,6 +22,11 @@ export interface RedisServer {
   freeze(): void;
   /** SIGCONT. */
   thaw(): void;
+  /**
+   * Wants a password that nobody has of each new connection, until the answer is called. Of no effect on the old
+   * ones, nor after a restart.
+   */
+  refuse(): Promise<() => Promise<void>>;
   /** Sends a command over a connection of its own. */
   command(name: string, ...args: string[]): Promise<unknown>;
   /** Ends it, whatever its state, and removes its data. */
@@ -59,6 +64,7 @@ export async function openRedisServer(options: { down?: true } = {}): Promise<Re
     kill: () => end('SIGKILL'),
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),
+    refuse: () => wantPassword(server.url),
     command: (name, ...args) => sendOnce(server.url, name, args),
     async close() {
       await end('SIGKILL');
@@ -138,6 +144,21 @@ function answersPing(port: number): Promise<boolean> {
     });
     socket.once('error', () => resolve(false));
   });
+}
+
+async function wantPassword(url: string): Promise<() => Promise<void>> {
+  const client = redis.createClient({ url, retry_strategy: ({ error }) => error });
+  // The server may be killed meanwhile.
+  client.on('error', () => undefined);
+  const demand = (password: string) =>
+    new Promise<void>((resolve, reject) => {
+      client.send_command('CONFIG', ['SET', 'requirepass', password], (error) => (error ? reject(error) : resolve()));
+    });
+  await demand('of nobody');
+  return async () => {
+    await demand('').catch(() => undefined);
+    client.end(false);
+  };
 }
 
 async function sendOnce(url: string, name: string, args: string[]): Promise<unknown> {

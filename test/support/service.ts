@@ -43,16 +43,22 @@ export interface Service {
   stop(): Promise<boolean>;
 }
 
-/** @param env settings beside the defaults; the rate limit is out of the way. */
-export async function startService(env: NodeJS.ProcessEnv = {}): Promise<Service> {
+/**
+ * @param env settings beside the defaults; the rate limit is out of the way.
+ * @param options.ports `configured` for those of `env`.
+ */
+export async function startService(
+  env: NodeJS.ProcessEnv = {},
+  options: { ports?: 'configured' | 'free' } = {},
+): Promise<Service> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ragbase-'));
   const traces = await openOtlpReceiver();
-  const server = process.env['TEST_DATABASE_URL'];
+  const server = env['DATABASE_URL'] ? undefined : process.env['TEST_DATABASE_URL'];
   const database = server === undefined ? undefined : await createServerDatabase(server);
   const lines: string[] = [];
   const stack = await startStack({
     dataDir,
-    ports: 'free',
+    ports: options.ports ?? 'free',
     env: {
       ...process.env,
       RATE_LIMIT_MAX: '1000000',
