@@ -49,7 +49,9 @@ async function main(): Promise<boolean> {
   end.abort();
   const { accepted, refused } = await uploads;
   say('no more faults; taking account');
+  const asked = Date.now();
   const account = await takeAccount(service, accepted, PATIENCE_MS);
+  say(`all settled and looked at after ${Math.round((Date.now() - asked) / 1000)} s`);
   report(account, refused, struck);
   if (values.log !== undefined) await writeFile(values.log, service.lines.join('\n'));
   return isClean(account) && account.accepted > 0;

@@ -7,8 +7,8 @@ const PAUSE_MS = [1_000, 3_000, 6_000];
 const AT_A_TIME = 2;
 
 /**
- * Strikes with one fault after the other, in an order of chance in which each comes once before any comes again, up
- * to two at a time, until `deadline`; what would last beyond it is left out.
+ * Strikes with one fault after the other, by turns over what they break, each once before any comes again, up to two
+ * at a time, until `deadline`; what would last beyond it is left out.
  * @param onStrike told of each.
  * @returns how often each has struck, when all is mended.
  */
@@ -26,7 +26,7 @@ export async function strikeUntil(
     const leftMs = deadline - Date.now();
     if (leftMs <= 0) break;
     if (running.size >= AT_A_TIME) continue;
-    if (waiting.length === 0) waiting = shuffled(random, faults);
+    if (waiting.length === 0) waiting = byTurns(random, faults);
     const fault = waiting.find(
       ({ name, target, restMs }) => !running.has(target) && Date.now() - (endedAt.get(name) ?? 0) >= restMs,
     );
@@ -45,4 +45,11 @@ export async function strikeUntil(
   }
   await Promise.all(running.values());
   return struck;
+}
+
+/** In an order of chance: a fault of each target, then another of each, and so on. */
+function byTurns(random: Random, faults: readonly Fault[]): Fault[] {
+  const ofTargets = [...Map.groupBy(shuffled(random, faults), ({ target }) => target).values()];
+  const turns = Math.max(...ofTargets.map(({ length }) => length));
+  return Array.from({ length: turns }, (_, turn) => ofTargets.flatMap((ofTarget) => ofTarget[turn] ?? [])).flat();
 }
