@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type OtlpReceiver, openOtlpReceiver } from '../../deploy/local/otlp-receiver.ts';
-import { type Stack, startStack } from '../../deploy/local/stack.ts';
+import { type Stack, type StackOptions, startStack } from '../../deploy/local/stack.ts';
 import { createServerDatabase } from './server-database.ts';
 import { until } from './until.ts';
 
@@ -46,10 +46,11 @@ export interface Service {
 /**
  * @param env settings beside the defaults; the rate limit is out of the way.
  * @param options.ports `configured` for those of `env`.
+ * @param options.services other arguments of `node` than ragbase's own.
  */
 export async function startService(
   env: NodeJS.ProcessEnv = {},
-  options: { ports?: 'configured' | 'free' } = {},
+  options: Pick<StackOptions, 'ports' | 'services'> = {},
 ): Promise<Service> {
   const dataDir = await mkdtemp(join(tmpdir(), 'ragbase-'));
   const traces = await openOtlpReceiver();
@@ -59,6 +60,7 @@ export async function startService(
   const stack = await startStack({
     dataDir,
     ports: options.ports ?? 'free',
+    ...(options.services && { services: options.services }),
     env: {
       ...process.env,
       RATE_LIMIT_MAX: '1000000',
