@@ -8,6 +8,11 @@ import type { OpenAttempt } from './silence.ts';
 
 /** Ends as lost that are not held against a document, for want of proof that it was at fault. */
 const MAX_UNCOUNTED_LOSSES = 10;
+/**
+ * Attempts of a run that failures of the surroundings may take. Workers wait while their provider is away, so that so
+ * many are a sign of a document that no provider takes.
+ */
+const MAX_EXCUSED = 50;
 /** Losses within so many percent of each other happened at the same place. */
 const SAME_PLACE_PERCENT = 2;
 
@@ -33,7 +38,8 @@ export function failAttempt(
   policy: AttemptPolicy,
 ): Promise<AfterFailure> {
   return endOwnAttempt(pool, id, policy, async (client, row) => {
-    const counted = !(failure.surroundings && failure.retryable);
+    const excused = failure.surroundings && failure.retryable && row.attempts_of_run < MAX_EXCUSED;
+    const counted = !excused;
     await closeAttempt(client, id, { outcome: 'failed', code: failure.code, counted });
     if (!failure.retryable || (counted && row.attempts >= policy.maxAttempts))
       return giveUp(client, id.documentId, failure);

@@ -83,6 +83,20 @@ describe('attempts', () => {
     assert.equal((await mustFind(database.pool, id)).attempts, 0);
   });
 
+  it('counts them after many: no provider takes the document', async () => {
+    const { id } = await given();
+    const away = { code: 'EMBEDDING_FAILED', message: 'away', retryable: true, surroundings: true } as const;
+    let after = { status: 'queued' };
+    let attempt = 0;
+    while (after.status === 'queued' && attempt < 100) {
+      attempt += 1;
+      await claim(id, attempt);
+      after = await failAttempt(database.pool, { documentId: id, attempt }, away, policy);
+    }
+    assert.deepEqual([after.status, attempt], ['failed', 51]);
+    assert.equal((await mustFind(database.pool, id)).error_code, 'EMBEDDING_FAILED');
+  });
+
   it('waits no longer than the longest backoff, whatever a provider asks for or a clock has said', async () => {
     const { id } = await given();
     const away = { code: 'EMBEDDING_FAILED', message: 'away', retryable: true, surroundings: true } as const;
