@@ -33,7 +33,8 @@ export function startTelemetry(): Telemetry {
   const name = serviceName(process.argv[1] ?? '');
   if (name !== undefined) process.env['OTEL_SERVICE_NAME'] ||= name;
   const reports = createReports();
-  diag.setLogger(diagnostics(reports), DiagLogLevel.ERROR);
+  const diagnostics = createDiagnostics(reports);
+  diag.setLogger(diagnostics.logger, DiagLogLevel.WARN);
   const lostSpans = createLostSpans(reports);
   // Of failed exports, which the pipeline counts and tells of in its own words.
   setGlobalErrorHandler(() => undefined);
@@ -55,6 +56,7 @@ export function startTelemetry(): Telemetry {
     resourceDetectors: [envDetector, serviceInstanceIdDetector],
   });
   sdk.start();
+  diagnostics.started();
   lostSpans.publish();
   return {
     serveMetrics: (request, response) => metrics.getMetricsRequestHandler(request, response),
@@ -74,14 +76,27 @@ function serviceName(entry: string): string | undefined {
   return basename(entry, '.ts') === 'worker' ? 'ragbase-ai-worker' : 'ragbase-backend';
 }
 
-/** What the SDK and instrumentations complain of, without the arguments, which may be anything; each once a minute. */
-function diagnostics(reports: Reports): DiagLogger {
+/**
+ * What the SDK and instrumentations complain of, without the arguments, which may be anything; each once a minute.
+ * While they start, warnings too: those are of settings that are not understood.
+ */
+function createDiagnostics(reports: Reports): { logger: DiagLogger; started(): void } {
   const quiet = () => undefined;
   const silentUntil = new Map<string, number>();
-  const error = (message: string) => {
+  let isStarting = true;
+  const say = (level: Report['level']) => (message: string) => {
     if (Date.now() < (silentUntil.get(message) ?? 0) || silentUntil.size > 100) return;
     silentUntil.set(message, Date.now() + 60_000);
-    reports.say({ level: 'error', message: 'telemetry', fields: { detail: message.slice(0, 200) } });
+    reports.say({ level, message: 'telemetry', fields: { detail: message.slice(0, 200) } });
   };
-  return { error, warn: quiet, info: quiet, debug: quiet, verbose: quiet };
+  const [error, warnAtStart] = [say('error'), say('warn')];
+  const warn = (message: string) => {
+    if (isStarting) warnAtStart(message);
+  };
+  return {
+    logger: { error, warn, info: quiet, debug: quiet, verbose: quiet },
+    started: () => {
+      isStarting = false;
+    },
+  };
 }

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import Transport from 'winston-transport';
 import { afterTurn } from './after-turn.ts';
 
@@ -11,12 +12,28 @@ export interface BufferedOutput {
   flush(): Promise<void>;
 }
 
+export interface BufferedOutputOptions {
+  /** Told of lines that nobody will read. */
+  onLost: (lines: number) => void;
+  /** What waits in memory for a reader that stands still, in bytes; beyond it lines are lost. */
+  maxWaiting?: number;
+}
+
 /**
  * Writes the lines of one turn of the event loop at once: a system call each would cost a small
- * request more than all the rest of its log line.
+ * request more than all the rest of its log line. A reader that goes away loses lines; each batch is
+ * tried all the same, as another may come to a named pipe. The stream must have an `error` listener.
  */
-export function bufferedOutput(stream: NodeJS.WritableStream): BufferedOutput {
-  const lines = afterTurn<string>((all) => stream.write(all.join('')));
+export function bufferedOutput(
+  stream: Writable,
+  { onLost, maxWaiting = 16 * 1024 * 1024 }: BufferedOutputOptions,
+): BufferedOutput {
+  const lines = afterTurn<string>((all) => {
+    if (stream.writableLength > maxWaiting) return onLost(all.length);
+    stream.write(all.join(''), (error) => {
+      if (error) onLost(all.length);
+    });
+  });
   // Whatever ends the process: on Linux, pipes and files are written to at once.
   process.once('exit', lines.flush);
   const transport = new Transport({
@@ -33,4 +50,9 @@ export function bufferedOutput(stream: NodeJS.WritableStream): BufferedOutput {
       await new Promise<void>((resolve) => stream.write('', () => resolve()));
     },
   };
+}
+
+/** Without listeners, the end of whoever reads standard output (EPIPE) would be an exception that nobody caught. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 }

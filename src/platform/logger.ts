@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { styleText } from 'node:util';
-import { isSpanContextValid, trace } from '@opentelemetry/api';
+import { isSpanContextValid, metrics, trace } from '@opentelemetry/api';
 import winston from 'winston';
 import { type BufferedOutput, bufferedOutput } from './buffered-output.ts';
 
@@ -44,9 +44,13 @@ export function addLogFields(fields: LogFields): void {
   if (all) Object.assign(all, fields);
 }
 
-/** Opens the process's logger, on standard output. */
+/** Opens the process's logger, on standard output. Whoever reads there may go away: see `outliveReaders`. */
 export function openLogger(options: LoggerOptions): Logger {
-  const output = bufferedOutput(process.stdout);
+  const lost = metrics
+    .getMeter('ragbase.log')
+    .createCounter('log_lines_lost_total', { description: 'Lines of the log that nobody was there to read' });
+  lost.add(0);
+  const output = bufferedOutput(process.stdout, { onLost: (lines) => lost.add(lines) });
   const logger = winston.createLogger({
     level: options.level,
     format: winston.format((info) => {

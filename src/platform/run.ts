@@ -1,3 +1,4 @@
+import { outliveReaders } from './buffered-output.ts';
 import { closeOnSignals, createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { logCrash } from './log-crash.ts';
 import { changeLevelOnSignal } from './log-level.ts';
@@ -31,11 +32,14 @@ export async function run<C extends BaseConfig>(
   options: ProcessOptions<C>,
   start: (parts: { config: C; logger: Logger; lifecycle: Lifecycle }) => Promise<void>,
 ): Promise<void> {
+  outliveReaders();
   let config: C;
   try {
     config = options.readConfig();
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    const say = startMessages(options.service);
+    options.telemetry.onReport(({ level, message, fields }) => say(level, message, fields));
+    say('error', error instanceof Error ? error.message : String(error));
     process.exit(1);
   }
   const logger = openLogger({
@@ -45,6 +49,7 @@ export async function run<C extends BaseConfig>(
     format: config.LOG_FORMAT,
   });
   logCrash(logger);
+  warnOfFewFiles(logger);
   changeLevelOnSignal(logger);
   options.telemetry.onReport(({ level, message, fields }) => logger.log(level, message, fields));
   const lifecycle = createLifecycle({
@@ -63,6 +68,27 @@ export async function run<C extends BaseConfig>(
     await lifecycle.close();
     process.exit(1);
   }
+}
+
+/** Says what goes wrong before there is a logger: as its lines are, or for a person to read. */
+function startMessages(service: string): (level: LogLevel, message: string, fields?: object) => void {
+  const isPretty = process.stderr.isTTY || process.env['LOG_FORMAT'] === 'pretty';
+  return (level, message, fields = {}) => {
+    const record = { timestamp: new Date().toISOString(), level, message, service, version: VERSION, ...fields };
+    process.stderr.write(`${isPretty ? [message, ...Object.values(fields)].join(' ') : JSON.stringify(record)}\n`);
+  };
+}
+
+/** Connections take files: beyond the limit Node turns them away without a word. */
+const FEW_FILES = 1_024;
+
+function warnOfFewFiles(logger: Logger): void {
+  // Else it looks names up.
+  Object.assign(process.report, { excludeNetwork: true });
+  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft: number | string } } };
+  const files = Number(userLimits?.open_files?.soft);
+  if (files < FEW_FILES)
+    logger.warn('the limit of open files is low, and connections beyond it are lost: raise it (ulimit -n)', { files });
 }
 
 /** Our own words where we have them; a port that is taken is the commonest of the others. */

@@ -28,14 +28,18 @@ export interface StartedProcess {
 export interface StartOptions {
   entry?: 'server' | 'worker';
   env: NodeJS.ProcessEnv;
+  /** Limit of open files (`ulimit -n`). */
+  files?: number;
   /** Those of a run before, to follow it at the same address. */
   ports?: [number, number];
 }
 
 /** Starts a backend or a worker on free ports, without a provider of embeddings. It ends with the test's own process. */
-export async function startProcess({ entry = 'server', env, ports }: StartOptions): Promise<StartedProcess> {
+export async function startProcess({ entry = 'server', env, ports, files }: StartOptions): Promise<StartedProcess> {
   const [port = 0, internalPort = 0] = ports ?? (await freePorts(2));
-  const child = spawn(process.execPath, ['--import', './telemetry/register.ts', `src/${entry}.ts`], {
+  const node = [process.execPath, '--import', './telemetry/register.ts', `src/${entry}.ts`];
+  const limit = files === undefined ? '' : `ulimit -n ${files}; `;
+  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...node], {
     cwd: join(import.meta.dirname, '../..'),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
