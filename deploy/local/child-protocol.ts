@@ -7,6 +7,16 @@ export type Report =
   /** It can't go on; it exits next. One line that says what to do. */
   | { type: 'failed'; message: string };
 
+/** How the launcher hands a server its password: by the environment, which, unlike arguments, only its owner can see. */
+export const PASSWORD_VARIABLE = 'RAGBASE_EMBEDDED_PASSWORD';
+
+/** @throws Error where this process was started without one. */
+export function embeddedPassword(): string {
+  const password = process.env[PASSWORD_VARIABLE];
+  if (!password) throw new Error(`${PASSWORD_VARIABLE} is not set`);
+  return password;
+}
+
 /** Tells the launcher; on the terminal where the process was started by hand. */
 export function report(message: Report): Promise<void> {
   return new Promise((resolve) => {

@@ -11,7 +11,7 @@ export interface DataFolder {
 }
 
 /**
- * Makes the folder where it is missing, sees that it can be written and has room, and takes it for this launcher.
+ * Makes the folder where it is missing, closes it to other users, sees that it can be written and has room, and takes it for this launcher.
  * @throws LaunchError that says what to do.
  */
 export async function openDataFolder(
@@ -19,7 +19,11 @@ export async function openDataFolder(
   options: { onNote: (line: string) => void; waitMs: number },
 ): Promise<DataFolder> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    // For this process and those that it starts.
+    process.umask(0o077);
+    await mkdir(path, { recursive: true });
+    // It may have been there, open to all.
+    await chmod(path, 0o700).catch(() => options.onNote(`${path} is another user's, and stays open to whom it is`));
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     const full = await diskFull(path);
     if (full) throw new LaunchError(full);

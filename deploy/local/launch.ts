@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { outliveReaders } from '../../src/platform/buffered-output.ts';
 import type { OnLine } from './child-run.ts';
 import { explain } from './launch-error.ts';
 import { ROOT } from './root.ts';
 import { type Stack, startStack } from './stack.ts';
 import type { Services } from './stack-steps.ts';
-import { printError, survivePipeEnd } from './terminal.ts';
+import { printError } from './terminal.ts';
 
 /** A Ctrl-C reaches the launcher from the terminal and again through npm: within this time they are one. */
 const SAME_SIGNAL_MS = 1_000;
@@ -33,7 +34,8 @@ export function readEnvironment(): { env: NodeJS.ProcessEnv; dataDir: string } {
  * end, 1 after a failure. A second signal ends everything at once.
  */
 export async function launch(options: Launch & { dataDir: string }): Promise<never> {
-  survivePipeEnd();
+  // `npm start | head` must not end the launcher before its processes.
+  outliveReaders();
   const stopping = new AbortController();
   const killing = new AbortController();
   onSignals(stopping, killing);

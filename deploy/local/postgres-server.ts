@@ -3,18 +3,22 @@
  * Ends on SIGTERM, and after its last client when the launcher is gone.
  */
 import { mkdir } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite-pgvector';
-import { endWithLauncher, report } from './child-protocol.ts';
+import { embeddedPassword, endWithLauncher, report } from './child-protocol.ts';
 import { lockFile } from './folder-lock.ts';
 import { explain, LaunchError } from './launch-error.ts';
 import { type OneSession, serveOneSession } from './one-session.ts';
+import { makePrivate, writePrivately } from './private-files.ts';
 
 /** Longest time that clients get to finish once the launcher is gone: the longest shutdown of a backend. */
 const ORPHAN_DRAIN_MS = 35_000;
 
-async function main(folder: string, port: number, lockWaitMs: number): Promise<void> {
+async function main(given: string, port: number, lockWaitMs: number): Promise<void> {
+  const folder = resolve(given);
+  writePrivately();
   await mkdir(folder, { recursive: true });
   const release = await lockFile(`${folder}.lock`, {
     waitMs: lockWaitMs,
@@ -22,9 +26,16 @@ async function main(folder: string, port: number, lockWaitMs: number): Promise<v
   });
   if (!release)
     throw new LaunchError(`the data folder ${folder} is in use by another Postgres of ragbase: stop that one first`);
+  await makePrivate(folder);
   const db = await PGlite.create({ dataDir: folder, extensions: { vector } });
   exitOnCrash(db);
-  const sessions = await serveOneSession(db, { host: '127.0.0.1', port });
+  process.chdir(dirname(folder));
+  const sessions = await serveOneSession(db, {
+    host: '127.0.0.1',
+    port,
+    password: embeddedPassword(),
+    socketPath: `${basename(folder)}.socket`,
+  });
   endWithLauncher(async (reason) => {
     if (reason === 'launcher gone') await clientsGone(sessions);
     await sessions.close();

@@ -6,11 +6,17 @@ import { LaunchError } from './launch-error.ts';
 import { isPortFree } from './ports.ts';
 
 /** Written before Redis is started, so that none ever runs without it. */
-const recordSchema = z.object({ port: z.int().positive() });
+const recordSchema = z.object({ port: z.int().positive(), password: z.string().optional() });
 
-/** Writes down where the Redis of a folder listens. */
-export async function recordRedis(recordFile: string, port: number): Promise<void> {
-  await writeFile(recordFile, `${JSON.stringify({ port })}\n`);
+/** Where a Redis listens, and what it asks for; those of old versions ask for nothing. */
+export interface RedisAddress {
+  port: number;
+  password?: string | undefined;
+}
+
+/** Writes down how the Redis of a folder is reached. */
+export async function recordRedis(recordFile: string, { port, password }: RedisAddress): Promise<void> {
+  await writeFile(recordFile, `${JSON.stringify({ port, password })}\n`, { mode: 0o600 });
 }
 
 /**
@@ -24,7 +30,7 @@ export async function endOrphan(recordFile: string, folder: string): Promise<num
   const record = recordSchema.safeParse(await readJson(recordFile));
   if (!record.success) return undefined;
   const { port } = record.data;
-  const admin = await connect(port);
+  const admin = await connect(record.data);
   if (!admin) return undefined;
   try {
     const pid = await pidOfRedisOn(admin, await realpath(folder));
@@ -43,8 +49,8 @@ export async function endOrphan(recordFile: string, folder: string): Promise<num
 }
 
 /** Number of clients of a Redis, without the one that asks; undefined where it does not answer. */
-export async function redisClients(port: number): Promise<number | undefined> {
-  const admin = await connect(port);
+export async function redisClients(address: RedisAddress): Promise<number | undefined> {
+  const admin = await connect(address);
   try {
     const clients = /^connected_clients:(\d+)/m.exec(String(await admin?.command('INFO', 'clients')))?.[1];
     return clients === undefined ? undefined : Number(clients) - 1;
@@ -56,8 +62,8 @@ export async function redisClients(port: number): Promise<number | undefined> {
 }
 
 /** Whether a Redis serves there: answers, and has read its data. */
-export async function redisAnswers(port: number): Promise<boolean> {
-  const admin = await connect(port);
+export async function redisAnswers(address: RedisAddress): Promise<boolean> {
+  const admin = await connect(address);
   try {
     return (await admin?.command('PING')) === 'PONG';
   } catch {
@@ -105,10 +111,11 @@ const ANSWER_MS = 2_000;
 
 class NoAnswer extends Error {}
 
-async function connect(port: number): Promise<Admin | undefined> {
+async function connect({ port, password }: RedisAddress): Promise<Admin | undefined> {
   const client = redis.createClient({
     host: '127.0.0.1',
     port,
+    ...(password !== undefined && { password }),
     connect_timeout: ANSWER_MS,
     // INFO before every connection would wait for ever on a port that isn't Redis.
     no_ready_check: true,

@@ -16,6 +16,7 @@ export interface RedisOptions {
   /** Absolute, without symbolic links, as Redis itself reports it. */
   folder: string;
   port: number;
+  password: string;
   note: (line: string) => void;
 }
 
@@ -28,7 +29,7 @@ export interface RunningRedis {
 
 /** Starts Redis and waits until it answers. What can't be read of its data is moved aside: Postgres is the truth. */
 export async function startRedis(options: RedisOptions): Promise<RunningRedis> {
-  const { folder, port, note } = options;
+  const { folder, note } = options;
   for (let attempt = 1; ; attempt += 1) {
     const redis = runRedis(options);
     let over = false;
@@ -36,7 +37,7 @@ export async function startRedis(options: RedisOptions): Promise<RunningRedis> {
       over = true;
     });
     while (!over) {
-      if (await redisAnswers(port)) return redis;
+      if (await redisAnswers(options)) return redis;
       await sleep(20);
     }
     const unreadable = /bad file format|error (loading|reading)|corrupt/i.test(redis.lastLine());
@@ -48,11 +49,13 @@ export async function startRedis(options: RedisOptions): Promise<RunningRedis> {
   }
 }
 
-function runRedis({ binary, folder, port }: RedisOptions): RunningRedis {
-  const child = spawn(binary.path, [...redisArguments(folder, port)], {
+function runRedis({ binary, folder, port, password }: RedisOptions): RunningRedis {
+  const child = spawn(binary.path, ['-', ...redisArguments(folder, port)], {
     argv0: binary.argv0,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // Not by an argument, which everybody on the machine can read.
+  child.stdin.on('error', () => undefined).end(`requirepass ${password}\n`);
   let lastLine = 'no reason given';
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {

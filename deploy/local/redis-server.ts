@@ -4,11 +4,12 @@
  */
 import { mkdir, realpath } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endWithLauncher, report } from './child-protocol.ts';
+import { embeddedPassword, endWithLauncher, report } from './child-protocol.ts';
 import { lockFile } from './folder-lock.ts';
 import { explain, LaunchError } from './launch-error.ts';
+import { makePrivate } from './private-files.ts';
 import { redisBinary } from './redis-binary.ts';
-import { endOrphan, recordRedis, redisClients } from './redis-orphan.ts';
+import { endOrphan, type RedisAddress, recordRedis, redisClients } from './redis-orphan.ts';
 import { startRedis } from './redis-process.ts';
 
 /** Longest time that clients get to finish once the launcher is gone: the longest shutdown of a worker. */
@@ -16,6 +17,8 @@ const ORPHAN_DRAIN_MS = 35_000;
 
 async function main(folder: string, port: number, lockWaitMs: number): Promise<void> {
   const note = (message: string) => void report({ type: 'note', message });
+  process.umask(0o077);
+  const address = { port, password: embeddedPassword() };
   const binary = await redisBinary(note);
   await mkdir(folder, { recursive: true });
   const release = await lockFile(`${folder}.lock`, {
@@ -26,8 +29,9 @@ async function main(folder: string, port: number, lockWaitMs: number): Promise<v
     throw new LaunchError(`the data folder ${folder} is in use by another Redis of ragbase: stop that one first`);
   const orphan = await endOrphan(`${folder}.json`, folder);
   if (orphan) note(`ended a Redis that was left behind (pid ${orphan})`);
-  await recordRedis(`${folder}.json`, port);
-  const redis = await startRedis({ binary, folder: await realpath(folder), port, note });
+  await makePrivate(folder);
+  await recordRedis(`${folder}.json`, address);
+  const redis = await startRedis({ binary, folder: await realpath(folder), ...address, note });
   let ending = false;
   void redis.exited.then(async () => {
     if (ending) return;
@@ -35,7 +39,7 @@ async function main(folder: string, port: number, lockWaitMs: number): Promise<v
     process.exit(1);
   });
   endWithLauncher(async (reason) => {
-    if (reason === 'launcher gone') await clientsGone(port);
+    if (reason === 'launcher gone') await clientsGone(address);
     ending = true;
     redis.child.kill('SIGTERM');
     const tooLong = setTimeout(() => redis.child.kill('SIGKILL'), 10_000);
@@ -46,9 +50,9 @@ async function main(folder: string, port: number, lockWaitMs: number): Promise<v
   await report({ type: 'ready' });
 }
 
-async function clientsGone(port: number): Promise<void> {
+async function clientsGone(address: RedisAddress): Promise<void> {
   const deadline = Date.now() + ORPHAN_DRAIN_MS;
-  while (Date.now() < deadline && ((await redisClients(port)) ?? 0) > 0) await sleep(50);
+  while (Date.now() < deadline && ((await redisClients(address)) ?? 0) > 0) await sleep(50);
 }
 
 // A launcher that was killed reads our output no more; that must not end this process before Redis.

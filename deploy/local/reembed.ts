@@ -42,7 +42,7 @@ async function main(): Promise<number> {
 async function startPostgres(plan: StackPlan, closers: AsyncDisposableStack): Promise<void> {
   if (plan.postgresPort === undefined) return;
   const postgres = superviseServer(
-    { name: 'postgres', port: plan.postgresPort, dataDir, env: plan.backend.env },
+    { name: 'postgres', port: plan.postgresPort, dataDir, password: plan.embeddedPassword, env: plan.backend.env },
     { onLine: printLine, onSpawn: () => undefined, onGiveUp: () => stopping.abort(), stopTimeoutMs: stopTimeout(plan) },
   );
   closers.defer(async () => {

@@ -12,6 +12,8 @@ export interface StackPlan {
   /** Ports of the embedded servers; undefined where an outside one is used. */
   postgresPort: number | undefined;
   redisPort: number | undefined;
+  /** Of the embedded servers: on a machine of many, each could reach them. Another at each start. */
+  embeddedPassword: string;
 }
 
 /** What the ai-worker must not be able to reach. Empty, not absent: a `.env` would fill the gap. */
@@ -34,16 +36,17 @@ export async function planStack(options: {
     if (!isSet(name)) env[name] = value;
   };
   const [postgresPort = 0, redisPort = 0, ...servicePorts] = await freePorts(5);
+  const embeddedPassword = randomBytes(24).toString('hex');
   const needsPostgres = !isSet('DATABASE_URL');
   const needsRedis = !isSet('REDIS_URL');
 
   if (needsPostgres) {
-    env['DATABASE_URL'] = `postgres://postgres@127.0.0.1:${postgresPort}/postgres`;
+    env['DATABASE_URL'] = `postgres://postgres:${embeddedPassword}@127.0.0.1:${postgresPort}/postgres`;
     // PGlite is one session.
     env['DATABASE_POOL_SIZE'] = '1';
     delete env['DATABASE_POOL_SIZE_FILE'];
   }
-  if (needsRedis) env['REDIS_URL'] = `redis://127.0.0.1:${redisPort}`;
+  if (needsRedis) env['REDIS_URL'] = `redis://:${embeddedPassword}@127.0.0.1:${redisPort}`;
   for (const [index, name] of ['PORT', 'INTERNAL_PORT', 'WORKER_PORT'].entries()) {
     if (options.ports === 'free' || env[name] === '0') env[name] = String(servicePorts[index]);
   }
@@ -62,6 +65,7 @@ export async function planStack(options: {
     worker: { env: workerEnv, config: checked(() => readConfig('worker', workerEnv)) },
     postgresPort: needsPostgres ? postgresPort : undefined,
     redisPort: needsRedis ? redisPort : undefined,
+    embeddedPassword,
   };
 }
 

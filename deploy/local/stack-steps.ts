@@ -28,7 +28,7 @@ export function stackSteps(plan: StackPlan, { dataDir, services: chosen, ...cont
   const { apiUrl, workerUrl } = addresses(plan);
 
   const server = (name: 'postgres' | 'redis', port: number) =>
-    superviseServer({ name, port, dataDir, env: backend.env }, options);
+    superviseServer({ name, port, dataDir, password: plan.embeddedPassword, env: backend.env }, options);
   const service = (name: 'backend' | 'worker', env: NodeJS.ProcessEnv, url: string) =>
     supervise({ name, args: services[name], env, cwd: ROOT }, { ...options, readyUrl: `${url}/ready` });
 

@@ -33,8 +33,3 @@ export function printError(message: string): void {
 
 /** True where the cursor can be moved: progress may then be drawn in place. */
 export const isInteractive = (): boolean => process.stdout.isTTY === true && !process.env['CI'];
-
-/** A reader that goes away (`npm start | head`) must not end the launcher before its processes. */
-export function survivePipeEnd(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-}

@@ -11,15 +11,17 @@ import { until } from '../support/until.ts';
 import { isRunning } from './processes.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
+const PASSWORD = 'of-these-tests';
+const ENV = { ...process.env, RAGBASE_EMBEDDED_PASSWORD: PASSWORD };
 const ARGS = ['deploy/local/postgres-server.ts'];
 
 function startServer(folder: string, port: number): ChildRun {
   const args = [...ARGS, folder, String(port), '0'];
-  return runChild({ name: 'postgres', args, cwd: ROOT, env: process.env }, () => undefined);
+  return runChild({ name: 'postgres', args, cwd: ROOT, env: ENV }, () => undefined);
 }
 
-async function connect(port: number): Promise<pg.Client> {
-  const client = new pg.Client(`postgres://postgres@127.0.0.1:${port}/postgres`);
+async function connect(port: number, password = PASSWORD): Promise<pg.Client> {
+  const client = new pg.Client(`postgres://postgres:${password}@127.0.0.1:${port}/postgres`);
   client.on('error', () => undefined);
   await client.connect();
   return client;
@@ -108,7 +110,11 @@ describe('postgres-server', function () {
     const script = `
       const child = require('node:child_process').spawn(process.execPath, ${JSON.stringify(args)}, { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
       child.on('message', ({ type }) => type === 'ready' && process.stdout.write(String(child.pid)));`;
-    const launcher = spawn(process.execPath, ['-e', script], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    const launcher = spawn(process.execPath, ['-e', script], {
+      cwd: ROOT,
+      env: ENV,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [output] = await once(launcher.stdout, 'data');
     const pid = Number(output);
     const client = await connect(port);

@@ -8,6 +8,8 @@ import { freePorts, isPortFree } from '../../deploy/local/ports.ts';
 import { ROOT } from '../../deploy/local/root.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
+const PASSWORD = 'of-these-tests';
+
 interface Guard extends ChildRun {
   port: number;
   lines: string[];
@@ -17,7 +19,10 @@ async function startGuard(folder: string, chosenPort?: number): Promise<Guard> {
   const port = chosenPort ?? (await freePorts(1))[0] ?? 0;
   const lines: string[] = [];
   const args = ['deploy/local/redis-server.ts', join(folder, 'redis'), String(port), '0'];
-  const run = runChild({ name: 'redis', args, cwd: ROOT, env: process.env }, ({ text }) => lines.push(text));
+  const run = runChild(
+    { name: 'redis', args, cwd: ROOT, env: { ...process.env, RAGBASE_EMBEDDED_PASSWORD: PASSWORD } },
+    ({ text }) => lines.push(text),
+  );
   return Object.assign(run, { port, lines });
 }
 
@@ -34,7 +39,7 @@ async function end(guard: Guard): Promise<void> {
 }
 
 function command(port: number, name: string, ...args: string[]): Promise<unknown> {
-  const client = redis.createClient({ host: '127.0.0.1', port });
+  const client = redis.createClient({ host: '127.0.0.1', port, password: PASSWORD });
   client.on('error', () => undefined);
   return new Promise((resolve, reject) => {
     client.send_command(name, args, (error, reply: unknown) => {

@@ -28,6 +28,7 @@ const BACKEND_SERIES = [
 const PROCESS_SERIES = [
   'target_info',
   'telemetry_spans_lost_total',
+  'log_lines_lost_total',
   'nodejs_eventloop_delay_p99_seconds',
   'nodejs_eventloop_utilization_ratio',
   'v8js_gc_duration_seconds_bucket',

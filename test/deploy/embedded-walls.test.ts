@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import pg from 'pg';
+import redis from 'redis';
+import { type Stack, startStack } from '../../deploy/local/stack.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+const SERVICE = ['test/deploy/stand-in-service.ts'];
+
+describe('the embedded Postgres and Redis', function suite() {
+  this.timeout(120_000);
+
+  async function withStack(work: (stack: Stack, folder: string) => Promise<void>) {
+    await using folder = await temporaryFolder();
+    const dataDir = join(folder.path, 'data');
+    await mkdir(join(dataDir, 'postgres'), { recursive: true });
+    await chmod(dataDir, 0o755);
+    const { DATABASE_URL: _database, REDIS_URL: _redis, ...env } = process.env;
+    const stack = await startStack({
+      dataDir,
+      env,
+      ports: 'free',
+      services: { backend: [...SERVICE, 'PORT'], worker: [...SERVICE, 'WORKER_PORT'], usesModel: false },
+    });
+    try {
+      await work(stack, dataDir);
+    } finally {
+      await stack.stop();
+    }
+  }
+
+  it('keep what they write to their owner, in a folder that was open to all', async () => {
+    await withStack(async (stack, folder) => {
+      const client = new pg.Client(stack.databaseUrl);
+      await client.connect();
+      await client.query('CREATE TABLE t AS SELECT generate_series(1, 1000)');
+      await client.query('CHECKPOINT');
+      await client.end();
+      const open: string[] = [];
+      for (const name of ['', ...(await readdir(folder, { recursive: true }))]) {
+        const { mode } = await stat(join(folder, name));
+        if ((mode & 0o077) !== 0) open.push(`${name} ${(mode & 0o777).toString(8)}`);
+      }
+      assert.deepEqual(open, []);
+    });
+  });
+
+  it('let nobody in without the password, and it is no argument of a process', async () => {
+    await withStack(async (stack, folder) => {
+      const { password, port } = new URL(stack.databaseUrl);
+      assert.ok(password.length >= 32);
+      for (const wrong of ['', 'wrong', `${password}x`]) {
+        const client = new pg.Client({ host: '127.0.0.1', port: Number(port), user: 'postgres', password: wrong });
+        await assert.rejects(client.connect(), { code: '28P01' });
+      }
+      // Who says nothing, or nothing that is the protocol's, holds nobody up.
+      const strangers = ['', 'GET / HTTP/1.1\r\n\r\n', '\0\0\0\x08\x04\xd2\x16\x2f'].map((said) => {
+        const socket = connect(Number(port), '127.0.0.1', () => socket.write(said)).on('error', () => undefined);
+        return socket;
+      });
+      const owner = new pg.Client(stack.databaseUrl);
+      await owner.connect();
+      assert.deepEqual((await owner.query('SELECT 1 AS one')).rows, [{ one: 1 }]);
+      await owner.end();
+      for (const socket of strangers) socket.destroy();
+
+      const recorded = JSON.parse(await readFile(join(folder, 'redis.json'), 'utf8')) as {
+        port: number;
+        password: string;
+      };
+      assert.equal(recorded.password, password);
+      const stranger = redis.createClient({ port: recorded.port, no_ready_check: true });
+      await assert.rejects(
+        new Promise((resolve, reject) => stranger.get('x', (e, reply) => (e ? reject(e) : resolve(reply)))),
+        {
+          code: 'NOAUTH',
+        },
+      );
+      stranger.end(false);
+      assert.ok(!execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).includes(password));
+    });
+  });
+});
