@@ -1,6 +1,6 @@
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
-import { findEnclosure } from './parse-enclosure.ts';
+import { findEnclosure, nameOf } from './parse-enclosure.ts';
 import { parserMemory } from './parse-limits.ts';
 import { openParsePool, type ParsePoolOptions } from './parse-pool.ts';
 import { openParserGate, type ParserGate } from './parser-gate.ts';
@@ -19,7 +19,7 @@ export async function openParsers(
     concurrency: options.concurrency,
     memoryMb,
     withoutNetwork: enclosure.withoutNetwork,
-    through: enclosure.command.filter((word) => /^[a-z]+$/.test(word)).join(' '),
+    through: nameOf(enclosure),
   });
   if (!enclosure.withoutNetwork)
     logger.warn('this system lets no process be cut off from the network; parsers are kept from it by Node alone');

@@ -39,8 +39,8 @@ const SHELL = [
 const nodeRefusesNetwork = Number.parseInt(process.versions.node, 10) >= 25;
 
 const bound = [...LIMITS, ...EXPENDABLE, ...BOUND];
-/** From the tightest on. */
-const CANDIDATES: readonly Enclosure[] = [
+/** From the tightest on; the last is Node's permissions alone. */
+export const ENCLOSURES: readonly Enclosure[] = [
   // Its number is looked up there; old kernels don't have it.
   ...(existsSync(childrenFile(process.pid))
     ? [{ command: [...bound, ...NAMESPACES, ...PROCESSES, '--'], withoutNetwork: true, isInner: true }]
@@ -48,25 +48,29 @@ const CANDIDATES: readonly Enclosure[] = [
   { command: [...bound, ...NAMESPACES, '--'], withoutNetwork: true, isInner: false },
   { command: bound, withoutNetwork: nodeRefusesNetwork, isInner: false },
   { command: SHELL, withoutNetwork: nodeRefusesNetwork, isInner: false },
+  { command: [], withoutNetwork: nodeRefusesNetwork, isInner: false },
 ];
 
-/** Tries out what this machine lets an ordinary user do: containers and some distributions forbid namespaces. */
+/** The tightest that this machine lets an ordinary user have: containers and some distributions forbid namespaces. */
 export async function findEnclosure(): Promise<Enclosure> {
-  for (const candidate of CANDIDATES) if (await works(candidate)) return candidate;
-  return { command: [], withoutNetwork: nodeRefusesNetwork, isInner: false };
+  for (const enclosure of ENCLOSURES) if (await isPossible(enclosure)) return enclosure;
+  throw new Error('no program can be started');
 }
 
-async function works({ command: [program = '', ...rest] }: Enclosure): Promise<boolean> {
+export async function isPossible({ command }: Enclosure): Promise<boolean> {
+  const [program = process.execPath, ...rest] = [...command, process.execPath, '-p', '"works"'];
   try {
     // As a parser's process: with no environment, so that programs are found where the system keeps them.
-    const { stdout } = await promisify(execFile)(program, [...rest, process.execPath, '-p', '"works"'], {
-      env: {},
-      timeout: 30_000,
-    });
+    const { stdout } = await promisify(execFile)(program, rest, { env: {}, timeout: 30_000 });
     return stdout === 'works\n';
   } catch {
     return false;
   }
+}
+
+/** The programs that it consists of, for the log. */
+export function nameOf({ command }: Enclosure): string {
+  return command.filter((word) => /^[a-z]+$/.test(word)).join(' ') || 'node';
 }
 
 /** Where Linux lists the children of a process's first thread. */

@@ -1,4 +1,5 @@
 /** What code that got into a parser would try. */
+import assert from 'node:assert/strict';
 import { execSync, fork } from 'node:child_process';
 import dgram from 'node:dgram';
 import { lookup } from 'node:dns/promises';
@@ -22,6 +23,7 @@ const settled = (emitter: NodeJS.EventEmitter, event: string): Promise<unknown> 
 
 /** Each returns, or resolves, where it could. */
 export const DEEDS: Record<string, (aims: Aims) => unknown> = {
+  'see an environment': () => assert.notEqual(Object.keys(process.env).length, 0),
   'read a file': ({ file }) => fs.readFileSync(file),
   'read it by way of the sources': ({ file }) => fs.readFileSync(`${import.meta.dirname}${'/..'.repeat(30)}${file}`),
   'list the project': () => fs.readdirSync(`${import.meta.dirname}/../..`),
