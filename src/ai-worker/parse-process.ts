@@ -45,7 +45,7 @@ export interface ParseProcess {
 
 const MAX_DOCUMENTS = 200;
 /** What is left of its life must do for the next document. */
-const MAX_CPU_MS = (LIFETIME_CPU_SECONDS * 1000) / 2;
+const MAX_CPU_MS = (LIFETIME_CPU_SECONDS * 1000) / 3;
 
 /** Starts a parser process. It reads the project's own code and nothing else, and has no settings or secrets. */
 export function startParseProcess(options: ParseProcessOptions): ParseProcess {

@@ -83,6 +83,7 @@ export const GREEDY_DOCUMENTS: Record<string, GreedyDocument> = {
     content: () => `|a|b|\n|-|-|\n${'|'.repeat(15_000)}\n${'x\n'.repeat(20_000)}`,
     end: /^a: x$/m,
   },
+  'links that never close': { format: 'md', content: () => `${'[a]('.repeat(2000)}\n`.repeat(100), end: /\[a\]\(/ },
   'lists sixty deep': {
     format: 'md',
     content: () => Array.from({ length: 5000 }, (_, i) => `${'  '.repeat(i % 60)}- a\n`).join(''),

@@ -16,6 +16,9 @@ const MAX_CHARACTERS = 8 * 1024 * 1024;
 /** Lines longer than this, or deeper in quotes and lists, cost micromark quadratic time. */
 const MAX_LINE_CHARACTERS = 16 * 1024;
 const TOO_DEEP = /^[\t >*+-]{200}/m;
+/** So do links that never close in one paragraph: no line of it is blank, or begins an item, a heading or a row. */
+const MAX_PARAGRAPH_CHARACTERS = 32 * 1024;
+const ENDS_PARAGRAPH = /^[\s>]*(?:$|[-*+|#]|\d+[.)]\s)/;
 
 /** Markdown (CommonMark and GFM): headings, paragraphs, list items, table rows, code. Front matter is dropped. */
 export const parseMd: Parser = async ({ bytes }) => {
@@ -25,7 +28,19 @@ export const parseMd: Parser = async ({ bytes }) => {
 };
 
 const isHostile = (part: string): boolean =>
-  part.length > 2 * PART_CHARACTERS || hasLineBeyond(part, MAX_LINE_CHARACTERS) || TOO_DEEP.test(part);
+  part.length > 2 * PART_CHARACTERS ||
+  hasLineBeyond(part, MAX_LINE_CHARACTERS) ||
+  TOO_DEEP.test(part) ||
+  hasLongParagraph(part);
+
+function hasLongParagraph(part: string): boolean {
+  let characters = 0;
+  for (const line of part.split('\n')) {
+    characters = ENDS_PARAGRAPH.test(line) ? 0 : characters + line.length;
+    if (characters > MAX_PARAGRAPH_CHARACTERS) return true;
+  }
+  return false;
+}
 
 /** Headings and paragraphs by their looks alone, in linear time. */
 function roughBlocks(markdown: string): Block[] {

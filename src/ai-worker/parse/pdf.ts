@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { getDocument, PasswordException, type PDFDocumentProxy, VerbosityLevel } from 'pdfjs-dist/legacy/build/pdf.mjs';
 import { ProcessingError } from '../../documents/job.ts';
-import { type Block, OcrNeededError, type Parser } from './parser.ts';
+import { type Block, OcrNeededError, type OcrPolicy, type Parser } from './parser.ts';
 import { blocksOfLines, type Line, linesOf } from './pdf-lines.ts';
 import { withoutRunningLines } from './pdf-running-lines.ts';
 
@@ -29,8 +29,7 @@ export const parsePdf: Parser = async ({ bytes, ocr }) => {
   });
   try {
     const document = await task.promise;
-    const { lines, empty } = await readPages(document);
-    if (ocr === 'elsewhere' && empty.length > 0) throw new OcrNeededError();
+    const { lines, empty } = await readPages(document, ocr);
     const scanned = ocr === 'here' ? await scanPages(document, empty) : [];
     if (lines.length + scanned.length === 0) throw noText(ocr !== 'off');
     return [...blocksOfLines(lines), ...scanned].sort((a, b) => (a.page ?? 0) - (b.page ?? 0));
@@ -41,14 +40,18 @@ export const parsePdf: Parser = async ({ bytes, ocr }) => {
   }
 };
 
-/** The lines of all pages, and the numbers of those without any. */
-async function readPages(document: PDFDocumentProxy): Promise<{ lines: Line[]; empty: number[] }> {
+/**
+ * The lines of all pages, and the numbers of those without any.
+ * @throws OcrNeededError at the first one without, where another process reads pictures.
+ */
+async function readPages(document: PDFDocumentProxy, ocr: OcrPolicy): Promise<{ lines: Line[]; empty: number[] }> {
   const pages: Line[][] = [];
   const empty: number[] = [];
   for (let number = 1; number <= document.numPages; number++) {
     const page = await document.getPage(number);
     const { items } = await page.getTextContent();
     const found = linesOf(items, number);
+    if (found.length === 0 && ocr === 'elsewhere') throw new OcrNeededError();
     if (found.length === 0) empty.push(number);
     else pages.push(found);
     page.cleanup();

@@ -53,6 +53,12 @@ describe('parsing plain text', () => {
     assert.deepEqual(texts(await parse('txt', '\ufeffa\u0000b \ud83d\u00ad-')), ['ab �-']);
   });
 
+  it('parts paragraphs by blank lines, however many', async () => {
+    const text = 'one\ntwo\n \t\nthree\r\n\r\nfour\ffive\n\n\n six ';
+    assert.deepEqual(texts(await parse('txt', text)), ['one\ntwo', 'three', 'four\nfive', 'six']);
+    assert.deepEqual(texts(await parse('txt', `a${'\n'.repeat(10_000_000)}b`)), ['a', 'b']);
+  });
+
   for (const nothing of ['', ' \n\t\n', '\ufeff', '\u0000\u0000']) {
     it(`finds no text in ${JSON.stringify(nothing)}`, async () => {
       await assert.rejects(parse('txt', nothing), failsWith('NO_TEXT'));
