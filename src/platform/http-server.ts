@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { capConnections } from './cap-connections.ts';
 import { followConnections } from './close-server.ts';
 import { cutStalledAnswers } from './cut-stalled-answers.ts';
+import { endWithConnection } from './end-with-connection.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { refuseBrokenRequests } from './refuse-broken-requests.ts';
@@ -50,6 +51,7 @@ export async function listen(handler: RequestListener, options: HttpServerOption
   // Else an expectation that Node does not know would be refused in another shape than all else.
   server.on('checkExpectation', onRequest);
   refuseBrokenRequests(server);
+  endWithConnection(server);
   if (options.maxConnections !== undefined) capConnections(server, { max: options.maxConnections });
   cutStalledAnswers(server, { stallMs: STALL_MS });
   await new Promise<void>((resolve, reject) => {

@@ -56,12 +56,10 @@ function watch(request: Request, response: Response, { idleMs, least, lingerMs }
   response.once('close', () => clearInterval(timer));
 }
 
-function cutOff(request: Request, response: Response): void {
-  const { socket } = request;
+/** Whoever reads the body learns of its end by the connection's. */
+function cutOff({ socket }: Request, response: Response): void {
   if (response.headersSent) return void socket.destroy();
   response.locals['errorType'] = 'REQUEST_TIMEOUT';
-  // Node tells a request of the end of its connection only until it is answered: whoever reads this one would wait for ever.
-  socket.once('close', () => request.destroy());
   response.once('finish', () => socket.destroySoon());
   response.set('Connection', 'close');
   const message = 'The body stopped arriving, or nearly so. Send the request again.';

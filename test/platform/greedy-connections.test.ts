@@ -5,6 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import express from 'express';
 import { capConnections } from '../../src/platform/cap-connections.ts';
 import { cutStalledAnswers } from '../../src/platform/cut-stalled-answers.ts';
+import { endWithConnection } from '../../src/platform/end-with-connection.ts';
 import { refuseSlowBodies } from '../../src/platform/slow-body.ts';
 import { type RecordedTelemetry, recordTelemetry } from '../support/recorded-telemetry.ts';
 import { until } from '../support/until.ts';
@@ -98,7 +99,9 @@ describe('connections that take from others', () => {
           closed += 1;
         });
       });
-      await serve(createServer(app));
+      const made = createServer(app);
+      endWithConnection(made);
+      await serve(made);
     });
     const head = (length: number) => `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
 
