@@ -19,6 +19,8 @@ export interface ChaosDatabase {
   close(): Promise<void>;
 }
 
+const PASSWORD = 'of-the-embedded-postgres';
+
 /** On the Postgres of `TEST_DATABASE_URL` where that is set, else an embedded one. */
 export async function openChaosDatabase(): Promise<ChaosDatabase> {
   const server = process.env['TEST_DATABASE_URL'];
@@ -29,13 +31,16 @@ async function openEmbedded(): Promise<ChaosDatabase> {
   const dataDir = await mkdtemp(join(tmpdir(), 'chaos-'));
   const [port = 0] = await freePorts(1);
   const postgres = superviseServer(
-    { name: 'postgres', port, dataDir, env: process.env },
+    { name: 'postgres', port, dataDir, password: PASSWORD, env: process.env },
     { onLine: () => undefined, onSpawn: () => undefined, onGiveUp: () => undefined, stopTimeoutMs: 10_000 },
   );
   await postgres.firstReady;
   const way = await openSeverableProxy(port);
   return {
-    settings: { DATABASE_URL: `postgres://postgres@127.0.0.1:${way.port}/postgres`, DATABASE_POOL_SIZE: '1' },
+    settings: {
+      DATABASE_URL: `postgres://postgres:${PASSWORD}@127.0.0.1:${way.port}/postgres`,
+      DATABASE_POOL_SIZE: '1',
+    },
     way,
     pid: () => postgres.pid,
     close: async () => {
