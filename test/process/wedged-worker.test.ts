@@ -70,7 +70,14 @@ describe('a worker that takes no jobs any more', function suite() {
     for (let index = 0; index < 3; index += 1) ids.push(await accept(`${index}.txt`, randomUUID()));
     await until(async () => (await ready()).status === 503);
     const { checks } = await ready();
-    assert.deepEqual(checks, { backend: true, redis: true, queue: true, progress: false, contract: true });
+    assert.deepEqual(checks, {
+      backend: true,
+      redis: true,
+      queue: true,
+      parser: true,
+      progress: false,
+      contract: true,
+    });
     assert.deepEqual(await stalled(), [1, 0]);
     assert.equal(await healthcheck(), 1);
     assert.equal(workerPid(), worker);
