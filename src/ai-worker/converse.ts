@@ -1,11 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
-import { type Chunk, ProcessingError } from '../documents/job.ts';
+import { type Chunk, ProcessingError, resultChunkSchema } from '../documents/job.ts';
 import { tooManyChunks } from './limit-errors.ts';
 import { OcrNeededError } from './parse/parser.ts';
 import type { ParseLimits } from './parse-limits.ts';
 import type { ParseAnswer, ParseRequest } from './parse-messages.ts';
 import { watchParse } from './parse-watch.ts';
 import type { Usage } from './process-usage.ts';
+
+const chunkSchema = resultChunkSchema.omit({ embedding: true }).strip();
 
 export interface ConverseOptions {
   limits: ParseLimits;
@@ -32,16 +34,24 @@ export function converse(child: ChildProcess, request: ParseRequest, options: Co
     child.kill('SIGKILL');
   };
   const watch = watchParse({ limits, usage, onExceeded: give });
-  const onMessage = (answer: ParseAnswer) => {
+  const onAnswer = (answer: ParseAnswer) => {
     // The start of the process is not the document's time.
     if (answer.type === 'began') watch.restart();
     else if (answer.type === 'chunks') {
-      for (const chunk of answer.chunks) chunks.push(chunk);
-      // Counted here as well: what a parser says may be the document's own words.
+      for (const chunk of answer.chunks) chunks.push(chunkSchema.parse(chunk));
       if (chunks.length > limits.maxChunks) give(tooManyChunks(limits.maxChunks));
-    } else if (answer.type === 'done') resolve({ ...answer, chunks });
+    } else if (answer.type === 'done')
+      resolve({ chunks, characters: Number(answer.characters), chunkMs: Number(answer.chunkMs) });
     else if (answer.type === 'needs-ocr') reject(new OcrNeededError());
     else if (answer.type === 'failed') reject(failure(answer));
+  };
+  // What a parser says may be what a document made it say.
+  const onMessage = (answer: ParseAnswer) => {
+    try {
+      onAnswer(answer);
+    } catch (cause) {
+      give(new ProcessingError('WORKER_CRASHED', 'The parser gave no answer that can be read.', { cause }));
+    }
   };
   const onAbort = () => give(signal.reason);
   child.on('message', onMessage);

@@ -23,7 +23,8 @@ export function watchEnd(child: ChildProcess, { memoryMb }: { memoryMb: number }
   let printed = '';
   let isReading = false;
   let hasRead = false;
-  child.on('message', ({ type }: ParseAnswer) => {
+  child.on('message', (answer: Partial<ParseAnswer> | null) => {
+    const type = answer?.type;
     if (type === 'began') isReading = hasRead = true;
     else if (type !== 'chunks') isReading = false;
   });

@@ -87,7 +87,7 @@ export function startParseProcess(options: ParseProcessOptions): ParseProcess {
 function start({ enclosure, memoryMb, ocr, modulePath }: ParseProcessOptions): ChildProcess {
   const path = fileURLToPath(modulePath);
   const [program = process.execPath, ...rest] = [...enclosure.command, process.execPath];
-  return fork(path, [], {
+  const child = fork(path, [], {
     execPath: program,
     // Explicit, because the parent's own would load telemetry; no environment, because it holds secrets.
     execArgv: [...rest, ...parserOptions({ memoryMb, addons: ocr, modulePath: path })],
@@ -95,6 +95,8 @@ function start({ enclosure, memoryMb, ocr, modulePath }: ParseProcessOptions): C
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
+  // Node's own messages pass handles, which nobody does here; one that is out of turn would end this process.
+  return child.removeAllListeners('internalMessage');
 }
 
 /** The process that reads, which may be the child of the one that was started; undefined where there is none (yet). */

@@ -38,6 +38,15 @@ const deeds: Record<string, () => string> = {
     return '';
   },
   'make chunks': () => 'x',
+  'speak as Node does': () => {
+    for (const cmd of ['NODE_HANDLE_ACK', 'NODE_HANDLE_NACK', 'NODE_HANDLE'])
+      process.send?.({ cmd, type: 'net.Socket' });
+    return identity;
+  },
+  'answer nonsense': () => {
+    for (const answer of [null, 'done', 7, {}, { type: 'chunks', chunks: 5 }]) process.send?.(answer);
+    return identity;
+  },
   exit: () => process.exit(0),
   refuse: () => {
     throw new ProcessingError('ENCRYPTED_FILE', 'The file is locked.', { cause: new RangeError('secret text') });

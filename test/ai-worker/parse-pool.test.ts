@@ -153,6 +153,14 @@ describe('the parse pool', () => {
       });
     }
 
+    it('is not ended by what a parser says', async () => {
+      openHostile();
+      const first = await act('identity');
+      assert.equal(await act('speak as Node does'), first);
+      await assert.rejects(act('answer nonsense'), { code: 'WORKER_CRASHED', retryable: false });
+      assert.notEqual(await act('identity'), first);
+    });
+
     it('tries a document again in a fresh process when others have left it no room', async () => {
       openHostile({ memoryMb: 420 });
       const first = await act('keep 100 MB');
