@@ -49,7 +49,7 @@ export async function listen(handler: RequestListener, options: HttpServerOption
   };
   server.on('request', onRequest);
   // Else an expectation that Node does not know would be refused in another shape than all else.
-  server.on('checkExpectation', onRequest);
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   refuseBrokenRequests(server);
   endWithConnection(server);
   if (options.maxConnections !== undefined) capConnections(server, { max: options.maxConnections });
