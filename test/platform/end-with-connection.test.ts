@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { endWithConnection } from '../../src/platform/end-with-connection.ts';
+import { listen } from '../../src/platform/http-server.ts';
+import { createLifecycle } from '../../src/platform/lifecycle.ts';
+import { memoryLogger } from '../support/memory-logger.ts';
 import { until } from '../support/until.ts';
 
 describe('requests and answers', () => {
@@ -46,6 +49,21 @@ describe('requests and answers', () => {
     };
     send(`${head('POST /', 100)}half`);
     await until(() => requests[0]?.destroyed);
+  });
+
+  it('with an expectation that nobody knows are no exception', async () => {
+    const lifecycle = createLifecycle({ logger: memoryLogger().logger, timeoutMs: 5_000 });
+    const answerEarly: typeof handle = (request, response) => {
+      requests.push(request.on('error', () => undefined).on('data', () => undefined));
+      response.setHeader('Connection', 'close');
+      response.end();
+    };
+    const options = { name: 'test', host: '127.0.0.1', port: 0, requestTimeoutMs: 0, lifecycle };
+    const port = await listen(answerEarly, options);
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+    socket.resume().write('POST / HTTP/1.1\r\nHost: x\r\nExpect: magic\r\nContent-Length: 100\r\n\r\nhalf');
+    await until(() => requests[0]?.destroyed);
+    await lifecycle.close();
   });
 
   it('that are over are left alone', async () => {
