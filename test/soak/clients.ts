@@ -95,7 +95,7 @@ function leaveSearch(service: Service, random: Random): Promise<void> {
 
 /** Reads until then, and no further. */
 async function hangUpOn(service: Service, path: string, afterMs: number, init: RequestInit = {}): Promise<void> {
-  const signal = AbortSignal.timeout(afterMs);
+  const signal = AbortSignal.timeout(Math.floor(afterMs));
   const response = await service.call(path, { ...init, signal }).catch(() => undefined);
   await response?.arrayBuffer().catch(() => undefined);
 }
