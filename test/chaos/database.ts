@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +20,6 @@ export interface ChaosDatabase {
   close(): Promise<void>;
 }
 
-const PASSWORD = 'of-the-embedded-postgres';
-
 /** On the Postgres of `TEST_DATABASE_URL` where that is set, else an embedded one. */
 export async function openChaosDatabase(): Promise<ChaosDatabase> {
   const server = process.env['TEST_DATABASE_URL'];
@@ -30,15 +29,16 @@ export async function openChaosDatabase(): Promise<ChaosDatabase> {
 async function openEmbedded(): Promise<ChaosDatabase> {
   const dataDir = await mkdtemp(join(tmpdir(), 'chaos-'));
   const [port = 0] = await freePorts(1);
+  const password = randomUUID();
   const postgres = superviseServer(
-    { name: 'postgres', port, dataDir, password: PASSWORD, env: process.env },
+    { name: 'postgres', port, dataDir, password, env: process.env },
     { onLine: () => undefined, onSpawn: () => undefined, onGiveUp: () => undefined, stopTimeoutMs: 10_000 },
   );
   await postgres.firstReady;
   const way = await openSeverableProxy(port);
   return {
     settings: {
-      DATABASE_URL: `postgres://postgres:${PASSWORD}@127.0.0.1:${way.port}/postgres`,
+      DATABASE_URL: `postgres://postgres:${password}@127.0.0.1:${way.port}/postgres`,
       DATABASE_POOL_SIZE: '1',
     },
     way,
