@@ -46,8 +46,13 @@ export function faultsOf(surroundings: Surroundings): Fault[] {
 
 function ofProcess(name: string, pid: () => number): Fault[] {
   const signal = (what: NodeJS.Signals) => {
-    // 0 while it is being started again, and this process's own group.
-    if (pid() > 0) process.kill(pid(), what);
+    // 0 would be this process's own group.
+    if (pid() === 0) return;
+    try {
+      process.kill(pid(), what);
+    } catch {
+      // Gone by itself, and being started again.
+    }
   };
   const restMs = name === 'worker' ? WORKER_REST_MS : REST_MS;
   const freeze = async (ms: number) => {
