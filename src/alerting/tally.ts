@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { burstLog } from '../platform/burst-log.ts';
 import type { Logger } from '../platform/logger.ts';
-import { closeRedis, openRedis, sendCommand } from '../platform/redis.ts';
+import { closeRedis, openRedis } from '../platform/redis.ts';
+import { sendCommand } from '../platform/redis-command.ts';
+import { COUNT_PROBE } from '../platform/redis-probe.ts';
+import { describeRefusal } from '../platform/redis-words.ts';
 import { untraced } from '../platform/untraced.ts';
 
 /** Counts occurrences by type, and says when one is due to be told of. */
@@ -34,8 +37,9 @@ const COUNT = `
 
 /** Counts in Redis for all processes together, and in memory while Redis is away. */
 export function openTally({ redisUrl, logger, windowMs, timeoutMs = 500 }: TallyOptions): Tally {
-  const log = burstLog({ logger, subject: 'alert tally' });
-  const redis = openRedis({ url: redisUrl, whenDown: 'reject', log });
+  const log = burstLog({ logger, subject: 'alert tally', describe: describeRefusal });
+  const probe = { key: 'alert:probe', script: COUNT_PROBE };
+  const redis = openRedis({ url: redisUrl, whenDown: 'reject', probe, log });
   const own = countInMemory(windowMs);
   const send = (...args: [string, ...string[]]) => untraced(() => sendCommand(redis, args, { timeoutMs }));
   return {

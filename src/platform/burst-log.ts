@@ -17,19 +17,25 @@ export interface BurstLogOptions {
   fields?: Record<string, unknown>;
   /** After a recovery, failures open no new burst for this long: one that comes and goes is no storm either. */
   quietMs?: number;
+  /** What is wrong, in words that quote nothing, where it is known: told once in a burst, beside its first line. */
+  describe?: (error: unknown) => string | undefined;
 }
 
 /** Lines carry the code of an error, never its message: that may quote what was sent. */
-export function burstLog({ logger, subject, fields = {}, quietMs = 10_000 }: BurstLogOptions): BurstLog {
+export function burstLog({ logger, subject, fields = {}, quietMs = 10_000, describe }: BurstLogOptions): BurstLog {
   let failures = 0;
   let openSince: number | undefined;
   let quietUntil = 0;
+  const told = new Set<string>();
   return {
     failed(error) {
       failures += 1;
-      if (openSince !== undefined || Date.now() < quietUntil) return;
-      openSince = Date.now();
-      logger.warn(`${subject} fails`, { ...fields, errorType: errorType(error) });
+      const problem = describe?.(error);
+      const isNews = problem !== undefined && !told.has(problem);
+      if (openSince === undefined ? Date.now() < quietUntil : !isNews) return;
+      openSince ??= Date.now();
+      if (problem !== undefined) told.add(problem);
+      logger.warn(`${subject} fails`, { ...fields, errorType: errorType(error), ...(problem && { problem }) });
     },
     recovered() {
       if (openSince === undefined) return;
@@ -37,6 +43,7 @@ export function burstLog({ logger, subject, fields = {}, quietMs = 10_000 }: Bur
       logger.info(`${subject} works again`, { ...fields, failures, seconds });
       failures = 0;
       openSince = undefined;
+      told.clear();
       quietUntil = Date.now() + quietMs;
     },
   };

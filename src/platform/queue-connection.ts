@@ -1,9 +1,14 @@
 import BeeQueue from 'bee-queue';
 import type { BurstLog } from './burst-log.ts';
 import { errorType } from './errors.ts';
-import { DROP_GHOSTS, readBeeScripts, type Script } from './queue-scripts.ts';
+
+import { DROP_GHOSTS, QUEUE_PROBE, readBeeScripts, type Script } from './queue-scripts.ts';
+import { takeInTurns } from './queue-take.ts';
 import type { Envelope } from './queue-tracing.ts';
-import { callRedis, openRedis, type RedisClient } from './redis.ts';
+import { openRedis, type RedisClient } from './redis.ts';
+import { callRedis } from './redis-command.ts';
+import { probeRedis, type RedisProbe } from './redis-probe.ts';
+import { type Refusals, trackRefusals } from './redis-refusals.ts';
 import { withTimeout } from './timeout.ts';
 import { untraced } from './untraced.ts';
 
@@ -21,6 +26,10 @@ export interface QueueConnection {
   queue: BeeQueue<Envelope>;
   /** The connection for everything but waiting for jobs. */
   client: RedisClient;
+  /** Ends a burst only when nothing is refused any more. */
+  log: BurstLog;
+  /** Whether Redis takes jobs, and refuses nothing of what else is done with them. Never rejects. */
+  works(timeoutMs: number): Promise<boolean>;
   /** Gives stalled jobs to others, lets delayed jobs in that are due, and drops ids without a job. */
   sweep(): Promise<void>;
   /** Takes no more jobs, waits for those in flight and ends, by force after `timeoutMs`. Never rejects. */
@@ -42,25 +51,32 @@ interface Internals {
 export function openQueueConnection(options: QueueConnectionOptions): QueueConnection {
   const queue = createQueue(options);
   const internals = queue as unknown as Internals;
-  const clients = useOwnClients(internals, options);
-  const runScript = guardScripts(internals, options);
+  const key = (name: string) => internals.toKey(name);
+  const probe = { key: key('probe'), script: QUEUE_PROBE };
+  const refusals = trackRefusals(options.log);
+  const { log } = refusals;
+  const clients = useOwnClients(internals, { ...options, probe, refusals });
+  const { runScript, runBeeScript } = guardScripts(internals, log);
   queue.on('error', (error: Error) => {
     // Else the pause before it asks for a job again doubles with every failure, without bound.
     internals._redisFailureRetryDelay = 0;
-    options.log.failed(error);
+    log.failed(error);
   });
   void queue.connect();
-  const key = (name: string) => internals.toKey(name);
 
   return {
     queue,
     client: internals.client,
-    async sweep() {
-      await queue.checkStalledJobs();
-      // Not by `activateDelayedJobs`: that hangs on a subscription which, if refused once, never comes back.
-      await internals._evalScript('raiseDelayedJobs', 2, key('delayed'), key('waiting'), Date.now(), 0);
-      await runScript(internals.client, DROP_GHOSTS, [2, key('active'), key('jobs')]);
-    },
+    log,
+    works: async (timeoutMs) => (await probeRedis(internals.client, probe, timeoutMs)) && !refusals.any(),
+    sweep: () =>
+      refusals.note('sweep', async () => {
+        const stallKeys = [key('stallBlock'), key('stalling'), key('waiting'), key('active')];
+        await runBeeScript('checkStalledJobs', 4, ...stallKeys, options.stallIntervalMs);
+        // Not by `activateDelayedJobs`: that hangs on a subscription which, if refused once, never comes back.
+        await runBeeScript('raiseDelayedJobs', 2, key('delayed'), key('waiting'), Date.now(), 0);
+        await runScript(internals.client, DROP_GHOSTS, [2, key('active'), key('jobs')]);
+      }),
     async close(timeoutMs) {
       const closed = untraced(() => queue.close(Math.max(1, Math.ceil(timeoutMs))));
       // Rejects when Redis is away, and waits for ever for one that is frozen.
@@ -92,11 +108,16 @@ function createQueue({ name, role, stallIntervalMs }: QueueConnectionOptions): B
  * Gives bee-queue connections that reconnect for ever. Its own way awaits `ready` and takes the
  * first error until then as final, so that it never starts if Redis is away or restarts just then.
  */
-function useOwnClients(internals: Internals, { redisUrl, role, log }: QueueConnectionOptions): RedisClient[] {
+function useOwnClients(
+  internals: Internals,
+  { redisUrl, role, probe, refusals }: QueueConnectionOptions & { probe: RedisProbe; refusals: Refusals },
+): RedisClient[] {
   // A producer must fail at once rather than hang; a worker has time.
   const whenDown = role === 'producer' ? 'reject' : 'wait';
-  const open = () => openRedis({ url: redisUrl, whenDown, log });
-  const clients = { client: open(), ...(role === 'consumer' && { bclient: open() }) };
+  const options = { url: redisUrl, whenDown, log: refusals.log } as const;
+  const client = openRedis({ ...options, probe });
+  const bclient = role === 'consumer' && takeInTurns(openRedis(options), refusals);
+  const clients = { client, ...(bclient && { bclient }) };
   Object.assign(internals, clients, {
     makeClient: async (name: 'client' | 'bclient') => internals[name],
   });
@@ -107,9 +128,9 @@ function useOwnClients(internals: Internals, { redisUrl, role, log }: QueueConne
  * bee-queue only ever sends EVALSHA, so a Redis that restarted, and lost its scripts, would refuse
  * every job until we restart too: then the text is sent.
  */
-function guardScripts(internals: Internals, { log }: QueueConnectionOptions) {
+function guardScripts(internals: Internals, log: BurstLog) {
   const scripts = readBeeScripts();
-  const run = async (client: RedisClient, { sha, text }: Script, args: (string | number)[]): Promise<unknown> => {
+  const runScript = async (client: RedisClient, { sha, text }: Script, args: (string | number)[]): Promise<unknown> => {
     try {
       return await callRedis(client, 'EVALSHA', [sha, ...args]);
     } catch (error) {
@@ -117,11 +138,14 @@ function guardScripts(internals: Internals, { log }: QueueConnectionOptions) {
       return callRedis(client, 'EVAL', [text, ...args]);
     }
   };
-  internals._evalScript = async (name, ...args) => {
+  const runBeeScript: Internals['_evalScript'] = async (name, ...args) => {
     const script = scripts.get(name);
     if (!script) throw new Error(`bee-queue has no script ${name}`);
+    return runScript(await internals._commandable(), script, args);
+  };
+  internals._evalScript = async (name, ...args) => {
     try {
-      return await run(await internals._commandable(), script, args);
+      return await runBeeScript(name, ...args);
     } catch (error) {
       // bee-queue takes its first job after the first such check, and if that fails, none ever.
       if (name !== 'checkStalledJobs') throw error;
@@ -129,5 +153,5 @@ function guardScripts(internals: Internals, { log }: QueueConnectionOptions) {
       return [];
     }
   };
-  return run;
+  return { runScript, runBeeScript };
 }

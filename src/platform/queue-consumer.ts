@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type BeeQueue from 'bee-queue';
-import { type BurstLog, burstLog } from './burst-log.ts';
+import { burstLog } from './burst-log.ts';
 import type { Logger } from './logger.ts';
-import { openQueueConnection } from './queue-connection.ts';
+import { openQueueConnection, type QueueConnection } from './queue-connection.ts';
 import { type Envelope, openEnvelope, traceProcess } from './queue-tracing.ts';
-import { pingRedis, sendCommand } from './redis.ts';
+import { sendCommand } from './redis-command.ts';
+import { describeRefusal } from './redis-words.ts';
 import { untraced } from './untraced.ts';
 
 /** What a handler is told of its job beside the data. */
@@ -34,7 +35,7 @@ export interface ConsumerOptions {
 /** The working side of a queue. */
 export interface Consumer {
   readonly name: string;
-  /** Whether Redis answers within `timeoutMs` (500). Never rejects. */
+  /** Whether Redis takes and gives jobs, tried within `timeoutMs` (500). Never rejects. */
   ready(timeoutMs?: number): Promise<boolean>;
   /** Jobs in the works. */
   active(): number;
@@ -53,7 +54,12 @@ const CLOSE_MS = 1000;
 /** Starts to work on the jobs of a queue. Redis need not be there yet. */
 export function openConsumer(options: ConsumerOptions): Consumer {
   const { name, redisUrl, concurrency, logger, stallIntervalMs = 5000, sweepIntervalMs = 1000 } = options;
-  const log = burstLog({ logger, subject: 'queue', fields: { queue: name, side: 'consumer' } });
+  const log = burstLog({
+    logger,
+    subject: 'queue',
+    fields: { queue: name, side: 'consumer' },
+    describe: describeRefusal,
+  });
   const connection = openQueueConnection({ name, redisUrl, role: 'consumer', stallIntervalMs, log });
   const inTheWorks = new Map<AbortController, Promise<void>>();
   const stopping = new AbortController();
@@ -76,11 +82,11 @@ export function openConsumer(options: ConsumerOptions): Consumer {
 
   untraced(() => {
     connection.queue.process(concurrency, work);
-    void sweepRegularly(connection, { log, intervalMs: sweepIntervalMs, signal: stopping.signal });
+    void sweepRegularly(connection, { intervalMs: sweepIntervalMs, signal: stopping.signal });
   });
   return {
     name,
-    ready: (timeoutMs = 500) => pingRedis(connection.client, timeoutMs),
+    ready: (timeoutMs = 500) => connection.works(timeoutMs),
     active: () => inTheWorks.size,
     waiting: async () => {
       const key = `bq:${name}:waiting`;
@@ -127,11 +133,11 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
 }
 
 async function sweepRegularly(
-  connection: { sweep(): Promise<void> },
-  { log, intervalMs, signal }: { log: BurstLog; intervalMs: number; signal: AbortSignal },
+  { sweep, log }: Pick<QueueConnection, 'sweep' | 'log'>,
+  { intervalMs, signal }: { intervalMs: number; signal: AbortSignal },
 ): Promise<void> {
   while (!signal.aborted) {
-    await connection.sweep().then(log.recovered, (error: unknown) => signal.aborted || log.failed(error));
+    await sweep().then(log.recovered, (error: unknown) => signal.aborted || log.failed(error));
     await delay(intervalMs, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -32,6 +32,17 @@ export const DROP_GHOSTS = script(`
   end
   return dropped`);
 
+/**
+ * What putting a job on a queue and taking it off need, done to a key that is gone afterwards (`RedisProbe`).
+ * What needs memory comes first: after any other write a full Redis lets the rest of a script pass.
+ */
+export const QUEUE_PROBE = `
+  redis.call('HEXISTS', KEYS[1], '1')
+  redis.call('HSET', KEYS[1], '1', '')
+  redis.call('HDEL', KEYS[1], '1')
+  redis.call('LPUSH', KEYS[1], '1')
+  redis.call('LREM', KEYS[1], 0, '1')`;
+
 function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }

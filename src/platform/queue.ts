@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Context, Link } from '@opentelemetry/api';
 import type BeeQueue from 'bee-queue';
-import { burstLog } from './burst-log.ts';
+import { type BurstLog, burstLog } from './burst-log.ts';
 import { errorType } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { openQueueConnection } from './queue-connection.ts';
 import { type Envelope, traceSend } from './queue-tracing.ts';
-import { pingRedis, RedisTimeoutError } from './redis.ts';
+import { RedisTimeoutError } from './redis-command.ts';
+import { describeRefusal } from './redis-words.ts';
 import { withTimeout } from './timeout.ts';
 
 /** What is to be put on a queue. */
@@ -43,7 +44,7 @@ export interface Producer {
   send(job: OutgoingJob): Promise<'queued' | 'duplicate'>;
   /** @throws QueueUnavailableError as `send` does. */
   counts(): Promise<QueueCounts>;
-  /** Whether Redis answers within `timeoutMs` (500). Never rejects. */
+  /** Whether Redis takes jobs, tried within `timeoutMs` (500). Never rejects. */
   ready(timeoutMs?: number): Promise<boolean>;
   /** Ends the connection after what is under way, by force after `timeoutMs`. Never rejects. */
   close(timeoutMs: number): Promise<void>;
@@ -72,20 +73,27 @@ export class QueueUnavailableError extends Error {
 
 /** Opens the sending side of a queue. Redis need not be there yet. */
 export function openProducer({ name, redisUrl, logger, saveTimeoutMs = 1000 }: ProducerOptions): Producer {
-  const log = burstLog({ logger, subject: 'queue', fields: { queue: name, side: 'producer' } });
+  const log = burstLog({
+    logger,
+    subject: 'queue',
+    fields: { queue: name, side: 'producer' },
+    describe: describeRefusal,
+  });
+  // Apart: that they can't be counted says nothing of whether jobs are taken.
+  const countsLog = burstLog({ logger, subject: 'queue size', fields: { queue: name }, describe: describeRefusal });
   const connection = openQueueConnection({ name, redisUrl, role: 'producer', stallIntervalMs: 5000, log });
-  const { queue, client } = connection;
+  const { queue } = connection;
 
   /** Within `saveTimeoutMs`, or as our own error. */
-  async function bounded<T>(work: (deadline: number) => Promise<T>): Promise<T> {
+  async function bounded<T>(work: (deadline: number) => Promise<T>, told: BurstLog): Promise<T> {
     const timeout = () => new RedisTimeoutError('no answer in time');
     try {
       const result = await withTimeout(work(Date.now() + saveTimeoutMs), saveTimeoutMs, timeout);
-      log.recovered();
+      told.recovered();
       return result;
     } catch (error) {
       if (!isOfRedis(error)) throw error;
-      log.failed(error);
+      told.failed(error);
       throw new QueueUnavailableError(errorType(error));
     }
   }
@@ -99,15 +107,15 @@ export function openProducer({ name, redisUrl, logger, saveTimeoutMs = 1000 }: P
             .createJob({ data, traceContext })
             .setId(id)
             .delayUntil(delayUntil ?? 0);
-        const savedId = await bounded((deadline) => saveSurely(job, deadline));
+        const savedId = await bounded((deadline) => saveSurely(job, deadline), log);
         return savedId === null ? 'duplicate' : 'queued';
       }),
     counts: () =>
       bounded(async () => {
         const { waiting, active, succeeded, failed, delayed } = await queue.checkHealth();
         return { waiting, active, succeeded, failed, delayed };
-      }),
-    ready: (timeoutMs = 500) => pingRedis(client, timeoutMs),
+      }, countsLog),
+    ready: (timeoutMs = 500) => connection.works(timeoutMs),
     close: (timeoutMs) => connection.close(timeoutMs),
   };
 }

@@ -1,7 +1,10 @@
 import type { RedisReply } from 'rate-limit-redis';
 import { type BurstLog, burstLog } from './burst-log.ts';
 import type { Logger } from './logger.ts';
-import { closeRedis, openRedis, pingRedis, RedisTimeoutError, sendCommand } from './redis.ts';
+import { closeRedis, openRedis } from './redis.ts';
+import { RedisTimeoutError, sendCommand } from './redis-command.ts';
+import { COUNT_PROBE, probeRedis } from './redis-probe.ts';
+import { describeRefusal } from './redis-words.ts';
 import { untraced } from './untraced.ts';
 
 export interface LimitRedisOptions {
@@ -19,15 +22,16 @@ export interface LimitRedis {
   send(args: [string, ...string[]]): Promise<RedisReply>;
   /** Tells of an outage in two lines, however many limits meet it. */
   log: BurstLog;
-  /** Whether Redis answers; never rejects. */
+  /** Whether Redis counts; never rejects. */
   ping(): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /** Opens the connection; Redis need not be there yet. */
 export function openLimitRedis({ url, logger, timeoutMs = 150, pauseMs = 1_000 }: LimitRedisOptions): LimitRedis {
-  const log = burstLog({ logger, subject: 'rate limit' });
-  const client = openRedis({ url, whenDown: 'reject', log });
+  const log = burstLog({ logger, subject: 'rate limit', describe: describeRefusal });
+  const probe = { key: 'limit:probe', script: COUNT_PROBE };
+  const client = openRedis({ url, whenDown: 'reject', probe, log });
   let pausedUntil = 0;
   return {
     log,
@@ -42,7 +46,7 @@ export function openLimitRedis({ url, logger, timeoutMs = 150, pauseMs = 1_000 }
         throw error;
       }
     },
-    ping: () => pingRedis(client, 500),
+    ping: () => probeRedis(client, probe, 500),
     close: () => closeRedis(client, 1_000),
   };
 }

@@ -1,6 +1,9 @@
 import { createRequire } from 'node:module';
 import type { ClientOpts, RedisClient } from 'redis';
 import type { BurstLog } from './burst-log.ts';
+import { RedisTimeoutError } from './redis-command.ts';
+import { type RedisProbe, tryProbe } from './redis-probe.ts';
+import { checkReadyByPing, watchSilence } from './redis-watch.ts';
 import { withTimeout } from './timeout.ts';
 import { untraced } from './untraced.ts';
 
@@ -15,82 +18,69 @@ export interface RedisOptions {
   url: string;
   /** What a command meets while there is no connection: rejected at once, or kept until there is one. */
   whenDown: 'reject' | 'wait';
-  /** Hears of lost connections and of their return. */
+  /** Tried when nothing else is under way: only then an outage is over. Without, for a connection that blocks. */
+  probe?: RedisProbe;
+  /** Hears of lost and refused connections, and of the probe's success. */
   log: BurstLog;
-}
-
-/** No answer from Redis in time. The command may still take effect. */
-export class RedisTimeoutError extends Error {
-  override readonly name = 'RedisTimeoutError';
-  readonly code = 'REDIS_TIMEOUT';
+  /** A connection that was silent for two to three times as long is replaced (5000), in ms. */
+  watchMs?: number;
 }
 
 /** The client adds up the time it waits to reconnect, and beyond this sum gives up for good; its default is an hour. */
 const NEVER_GIVE_UP_MS = 2 ** 31 - 1;
 
 /**
- * Opens a connection that outlives every outage. Returns at once: Redis need not be there yet, and
- * nothing is thrown when it is away.
+ * Opens a connection that outlives every outage and every refusal. Returns at once: Redis need not be
+ * there yet, and nothing is thrown when it is away.
  */
-export function openRedis({ url, whenDown, log }: RedisOptions): RedisClient {
+export function openRedis({ url, whenDown, probe, log, watchMs = 5_000 }: RedisOptions): RedisClient {
+  // Since it last worked. The client's own count begins anew with each socket, refused or not.
+  let failures = 0;
   const options: ClientOpts = {
     url,
     enable_offline_queue: whenDown === 'wait',
     connect_timeout: NEVER_GIVE_UP_MS,
     // A host that vanished without a word is noticed after some 20 s, not after the system's two hours.
     socket_initial_delay: 10_000,
-    retry_strategy: ({ attempt, error }) => {
+    retry_strategy: ({ error }) => {
       log.failed(error ?? new ConnectionClosed('Redis closed the connection'));
-      return Math.min(attempt * 100, 1000);
+      failures += 1;
+      return Math.min(failures * 100, 1000);
     },
   };
   // Or the reconnects of a client that was opened within a request would belong to its trace for ever.
-  const client = untraced(() => redis.createClient(options));
-  // Without a listener, an 'error' ends the process, and a 'warning' goes to the console.
-  client.on('error', (error: Error) => log.failed(error));
-  client.on('warning', () => undefined);
-  client.on('ready', () => log.recovered());
-  return client;
+  return untraced(() => {
+    const client = redis.createClient(options);
+    const works = () => {
+      failures = 0;
+      log.recovered();
+    };
+    const ask = () => {
+      if (probe) tryProbe(client, probe, watchMs).then(works, log.failed);
+    };
+    checkReadyByPing(client);
+    client.on('error', (error: Error) => {
+      log.failed(error);
+      // Refused a password, say: the client would leave the connection open and never use it.
+      client.stream.destroy();
+    });
+    // Without a listener, it goes to the console.
+    client.on('warning', () => undefined);
+    client.on('ready', () => {
+      if (!probe) failures = 0;
+      ask();
+    });
+    watchSilence(client, {
+      intervalMs: watchMs,
+      ask,
+      onSilent: () => log.failed(new RedisTimeoutError('Redis is silent')),
+    });
+    return client;
+  });
 }
 
 class ConnectionClosed extends Error {
   override readonly name = 'ConnectionClosed';
-}
-
-/**
- * Sends one command.
- * @throws RedisTimeoutError without an answer after `timeoutMs`; what node_redis throws otherwise.
- *   Beware: its errors carry the arguments.
- */
-export function sendCommand(
-  client: RedisClient,
-  [command, ...args]: [string, ...string[]],
-  { timeoutMs }: { timeoutMs: number },
-): Promise<unknown> {
-  return withTimeout(
-    callRedis(client, command, args),
-    timeoutMs,
-    () => new RedisTimeoutError(`no answer to ${command}`),
-  );
-}
-
-/** Sends one command and waits for as long as it takes. */
-export function callRedis(client: RedisClient, command: string, args: readonly (string | number)[]): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    client.send_command(command, [...args], (error: Error | null, reply: unknown) =>
-      error ? reject(error) : resolve(reply),
-    );
-  });
-}
-
-/** Whether Redis answers within `timeoutMs`. Never rejects. */
-export async function pingRedis(client: RedisClient, timeoutMs: number): Promise<boolean> {
-  // Or each probe during an outage would be one more command that waits for its end.
-  if (!client.connected) return false;
-  return sendCommand(client, ['PING'], { timeoutMs }).then(
-    (reply) => reply === 'PONG',
-    () => false,
-  );
 }
 
 /** Ends a connection after what it was asked before; by force after `timeoutMs`. Never rejects. */

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { burstLog } from '../../src/platform/burst-log.ts';
-import { closeRedis, openRedis, pingRedis, type RedisClient, sendCommand } from '../../src/platform/redis.ts';
+import { closeRedis, openRedis, type RedisClient } from '../../src/platform/redis.ts';
+import { sendCommand } from '../../src/platform/redis-command.ts';
+import { COUNT_PROBE, probeRedis } from '../../src/platform/redis-probe.ts';
 import { memoryLogger } from '../support/memory-logger.ts';
 import { openRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
+
+const probe = { key: 'test:probe', script: COUNT_PROBE };
+const works = (client: RedisClient, timeoutMs = 500) => probeRedis(client, probe, timeoutMs);
 
 describe('openRedis', function () {
   this.timeout(30_000);
@@ -13,8 +18,8 @@ describe('openRedis', function () {
 
   before(async () => {
     server = await openRedisServer();
-    client = openRedis({ url: server.url, whenDown: 'reject', log: burstLog({ logger, subject: 'redis' }) });
-    await until(() => pingRedis(client, 500));
+    client = openRedis({ url: server.url, whenDown: 'reject', probe, log: burstLog({ logger, subject: 'redis' }) });
+    await until(() => works(client));
   });
   after(async () => {
     await closeRedis(client, 200);
@@ -30,18 +35,18 @@ describe('openRedis', function () {
   it('gives up on a frozen Redis, and goes on after it', async () => {
     server.freeze();
     await assert.rejects(sendCommand(client, ['GET', 'a'], { timeoutMs: 20 }), { code: 'REDIS_TIMEOUT' });
-    assert.equal(await pingRedis(client, 20), false);
+    assert.equal(await works(client, 20), false);
     server.thaw();
-    await until(() => pingRedis(client, 500));
+    await until(() => works(client));
   });
 
   it('rejects at once while Redis is down, reconnects by itself, and tells in two lines', async () => {
     await server.kill();
     await until(() => lines.length > 0);
     await assert.rejects(sendCommand(client, ['GET', 'a'], { timeoutMs: 60_000 }), { code: 'NR_CLOSED' });
-    assert.equal(await pingRedis(client, 60_000), false);
+    assert.equal(await works(client, 60_000), false);
     await server.start({ data: 'keep' });
-    await until(() => pingRedis(client, 500));
+    await until(() => works(client));
     assert.equal(await sendCommand(client, ['GET', 'a'], { timeoutMs: 5000 }), '1');
     assert.deepEqual(
       lines.map(({ level, message }) => [level, message]),
@@ -55,16 +60,16 @@ describe('openRedis', function () {
   it('closes in bounded time, whatever the state of Redis', async () => {
     const open = () => openRedis({ url: server.url, whenDown: 'wait', log: burstLog({ logger, subject: 'redis' }) });
     const working = open();
-    await until(() => pingRedis(working, 500));
+    await until(() => works(working));
     await closeRedis(working, 60_000);
     const frozen = open();
-    await until(() => pingRedis(frozen, 500));
+    await until(() => works(frozen));
     server.freeze();
     await closeRedis(frozen, 50);
     server.thaw();
     await server.kill();
     const waiting = open();
-    assert.equal(await pingRedis(waiting, 60_000), false);
+    assert.equal(await works(waiting, 60_000), false);
     await closeRedis(waiting, 50);
   });
 });

@@ -13,7 +13,7 @@ export interface RedisServer {
   readonly url: string;
   readonly port: number;
   /** Starts it on the same port, and waits until it answers. */
-  start(options?: { data: 'keep' | 'discard' }): Promise<void>;
+  start(options?: StartOptions): Promise<void>;
   /** SIGTERM: Redis saves and leaves. */
   stop(): Promise<void>;
   /** SIGKILL. */
@@ -33,12 +33,19 @@ export interface RedisServer {
   close(): Promise<void>;
 }
 
+export interface StartOptions {
+  data?: 'keep' | 'discard';
+  /** Asked of everybody, in the place of the one before; none by default. */
+  password?: string;
+}
+
 /** Starts an empty Redis with an append-only file. `down: true` only reserves its place. */
 export async function openRedisServer(options: { down?: true } = {}): Promise<RedisServer> {
   const binary = findServer() ?? installServer();
   const dir = await mkdtemp(join(tmpdir(), 'redis-'));
   const port = await freePort();
   let child: ChildProcess | undefined;
+  let password = '';
 
   const end = async (signal: NodeJS.Signals) => {
     const running = child;
@@ -54,10 +61,11 @@ export async function openRedisServer(options: { down?: true } = {}): Promise<Re
   const server: RedisServer = {
     url: `redis://127.0.0.1:${port}`,
     port,
-    async start({ data } = { data: 'keep' }) {
+    async start({ data = 'keep', password: asked = '' } = {}) {
+      password = asked;
       if (data === 'discard') await rm(dir, { recursive: true, force: true });
       await mkdir(dir, { recursive: true });
-      child = launch(binary, { port, dir });
+      child = launch(binary, { port, dir, password });
       await untilItAnswers(port, child);
     },
     stop: () => end('SIGTERM'),
@@ -65,7 +73,8 @@ export async function openRedisServer(options: { down?: true } = {}): Promise<Re
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),
     refuse: () => wantPassword(server.url),
-    command: (name, ...args) => sendOnce(server.url, name, args),
+    command: (name, ...args) =>
+      sendOnce(`redis://${password && `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`, name, args),
     async close() {
       await end('SIGKILL');
       process.removeListener('exit', killNow);
@@ -102,7 +111,10 @@ function installServer(): Binary {
   return binary;
 }
 
-function launch({ path, argv0 }: Binary, { port, dir }: { port: number; dir: string }): ChildProcess {
+function launch(
+  { path, argv0 }: Binary,
+  { port, dir, password }: { port: number; dir: string; password: string },
+): ChildProcess {
   const settings = {
     port,
     dir,
@@ -112,6 +124,7 @@ function launch({ path, argv0 }: Binary, { port, dir }: { port: number; dir: str
     appendfsync: 'always',
     save: '',
     'maxmemory-policy': 'noeviction',
+    requirepass: password,
   };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return spawn(path, args, { argv0, stdio: 'ignore' });
@@ -140,7 +153,7 @@ function answersPing(port: number): Promise<boolean> {
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
     socket.once('data', (data) => {
       socket.destroy();
-      resolve(data.toString().startsWith('+PONG'));
+      resolve(/^(\+PONG|-NOAUTH)/.test(data.toString()));
     });
     socket.once('error', () => resolve(false));
   });
