@@ -20,6 +20,7 @@ import { migrate } from './platform/migrate.ts';
 import { openLimits } from './platform/open-limits.ts';
 import { createPlaces, inPlaces } from './platform/places.ts';
 import { openPostgres } from './platform/postgres.ts';
+import { databaseProbe } from './platform/postgres-probe.ts';
 import { run } from './platform/run.ts';
 import { VERSION } from './platform/version.ts';
 import { waitFor } from './platform/wait-for.ts';
@@ -88,7 +89,7 @@ await run(
     let space: SpaceWatch | undefined;
     const readiness = createReadiness({
       probes: {
-        database: async () => Boolean(await pool.query('SELECT 1')),
+        database: databaseProbe(pool, { timeoutMs: 2_000, logger }),
         redis: limits.ping,
         queue: documents.queuesReady,
       },

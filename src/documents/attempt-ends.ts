@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { transaction } from '../platform/postgres.ts';
+import { LONG_STATEMENT_MS, transaction } from '../platform/postgres.ts';
 import { traceHeaders } from '../platform/trace-context.ts';
 import { type AttemptId, type AttemptPolicy, LONGEST_BACKOFF_MS, refusal, resumeAttempt } from './attempts.ts';
 import type { DocumentRow } from './document.ts';
@@ -65,17 +65,21 @@ async function endOwnAttempt(
   policy: AttemptPolicy,
   end: (client: pg.PoolClient, row: LockedRow) => Promise<AfterFailure>,
 ): Promise<AfterFailure> {
-  const ended = await transaction(pool, async (client) => {
-    const lock = () =>
-      client.query<LockedRow>(
-        `SELECT *, (SELECT count(*)::int FROM attempts a WHERE a.document_id = d.id AND a.started_at >= d.queued_at) AS attempts_of_run
+  const ended = await transaction(
+    pool,
+    async (client) => {
+      const lock = () =>
+        client.query<LockedRow>(
+          `SELECT *, (SELECT count(*)::int FROM attempts a WHERE a.document_id = d.id AND a.started_at >= d.queued_at) AS attempts_of_run
          FROM documents d WHERE id = $1 AND status = 'processing' AND last_attempt = $2 FOR UPDATE`,
-        [id.documentId, id.attempt],
-      );
-    let { rows } = await lock();
-    if (rows.length === 0 && (await resumeAttempt(client, id, policy))) ({ rows } = await lock());
-    return rows[0] && end(client, rows[0]);
-  });
+          [id.documentId, id.attempt],
+        );
+      let { rows } = await lock();
+      if (rows.length === 0 && (await resumeAttempt(client, id, policy))) ({ rows } = await lock());
+      return rows[0] && end(client, rows[0]);
+    },
+    { statementMs: LONG_STATEMENT_MS },
+  );
   if (!ended) throw await refusal(pool, id);
   return ended;
 }
@@ -90,14 +94,18 @@ export function endLostAttempts(
   silent: readonly OpenAttempt[],
   policy: AttemptPolicy,
 ): Promise<AfterFailure[]> {
-  return transaction(pool, async (client) => {
-    const ended: AfterFailure[] = [];
-    for (const open of silent) {
-      const after = await endLostAttempt(client, open, policy);
-      if (after) ended.push(after);
-    }
-    return ended;
-  });
+  return transaction(
+    pool,
+    async (client) => {
+      const ended: AfterFailure[] = [];
+      for (const open of silent) {
+        const after = await endLostAttempt(client, open, policy);
+        if (after) ended.push(after);
+      }
+      return ended;
+    },
+    { statementMs: LONG_STATEMENT_MS },
+  );
 }
 
 async function endLostAttempt(

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import type pg from 'pg';
 import { toSql } from 'pgvector';
 import { DomainError } from '../platform/errors.ts';
-import { transaction } from '../platform/postgres.ts';
+import { LONG_STATEMENT_MS, transaction } from '../platform/postgres.ts';
 import { addToCorpus, removeFromCorpus } from '../search/corpus-statistics.ts';
 import { INDEXED_LEXEMES } from '../search/lexemes.ts';
 import { type AttemptId, type AttemptPolicy, refusal, renewLease, resumeAttempt, whyNotYours } from './attempts.ts';
@@ -23,6 +23,9 @@ import {
  * connection: larger batches would keep searches and probes waiting.
  */
 const BATCH = 32;
+
+/** What touches all chunks of a document at once. */
+const LONG = { statementMs: LONG_STATEMENT_MS };
 
 /** What a result has made of a document. */
 export type Completed = Pick<DocumentRow, 'id' | 'format' | 'lane' | 'total_ms' | 'chunks'>;
@@ -133,16 +136,22 @@ function vectorOf(base64: string, dimensions: number): number[] {
  */
 async function begin(pool: pg.Pool, id: AttemptId, policy: AttemptPolicy): Promise<boolean> {
   const { documentId, attempt } = id;
-  const begun = await transaction(pool, async (client) => {
-    // The lock parts it from an earlier try that is being made visible just now.
-    const { rows } = await client.query<DocumentRow>('SELECT * FROM documents WHERE id = $1 FOR UPDATE', [documentId]);
-    const row = rows[0];
-    if (row?.status === 'completed' && row.visible_attempt === attempt) return 'stored';
-    const isOwn = row?.status === 'processing' && row.last_attempt === attempt;
-    if (!isOwn && !(await resumeAttempt(client, id, policy))) return 'refused';
-    await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt = $2', [documentId, attempt]);
-    return 'begun';
-  });
+  const begun = await transaction(
+    pool,
+    async (client) => {
+      // The lock parts it from an earlier try that is being made visible just now.
+      const { rows } = await client.query<DocumentRow>('SELECT * FROM documents WHERE id = $1 FOR UPDATE', [
+        documentId,
+      ]);
+      const row = rows[0];
+      if (row?.status === 'completed' && row.visible_attempt === attempt) return 'stored';
+      const isOwn = row?.status === 'processing' && row.last_attempt === attempt;
+      if (!isOwn && !(await resumeAttempt(client, id, policy))) return 'refused';
+      await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt = $2', [documentId, attempt]);
+      return 'begun';
+    },
+    LONG,
+  );
   if (begun === 'refused') throw await refusal(pool, id);
   return begun === 'begun';
 }
@@ -157,38 +166,42 @@ async function assertSameSpace(client: pg.PoolClient, space: EmbeddingSpace | un
 }
 
 async function makeVisible(pool: pg.Pool, id: AttemptId, timings: ResultEnd & { storeMs: number }): Promise<Completed> {
-  const completed = await transaction(pool, async (client) => {
-    const { documentId, attempt } = id;
-    const { rows } = await client.query<DocumentRow>(
-      `SELECT * FROM documents WHERE id = $1 AND status = 'processing' AND last_attempt = $2 FOR UPDATE`,
-      [documentId, attempt],
-    );
-    const row = rows[0];
-    if (!row) return undefined;
-    // A repetition that began meanwhile has removed what this one had stored.
-    const stored = await client.query<{ count: string }>(
-      'SELECT count(*) FROM chunks WHERE document_id = $1 AND attempt = $2',
-      [documentId, attempt],
-    );
-    if (Number(stored.rows[0]?.count) !== timings.chunks) throw sendAgain();
-    // After the chunks were read: a change of the model locks these first, too.
-    await assertSameSpace(client, timings.space);
-    if (row.visible_attempt !== null) await removeFromCorpus(client, { documentId, attempt: row.visible_attempt });
-    await addToCorpus(client, { documentId, attempt });
-    await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt <> $2', [documentId, attempt]);
-    await client.query(
-      `UPDATE attempts SET ended_at = now(), outcome = 'completed' WHERE document_id = $1 AND number = $2`,
-      [documentId, attempt],
-    );
-    const updated = await client.query<Completed>(
-      `UPDATE documents SET status = 'completed', stage = NULL, percent = 100, visible_attempt = $2, chunks = $3, lease_until = NULL,
+  const completed = await transaction(
+    pool,
+    async (client) => {
+      const { documentId, attempt } = id;
+      const { rows } = await client.query<DocumentRow>(
+        `SELECT * FROM documents WHERE id = $1 AND status = 'processing' AND last_attempt = $2 FOR UPDATE`,
+        [documentId, attempt],
+      );
+      const row = rows[0];
+      if (!row) return undefined;
+      // A repetition that began meanwhile has removed what this one had stored.
+      const stored = await client.query<{ count: string }>(
+        'SELECT count(*) FROM chunks WHERE document_id = $1 AND attempt = $2',
+        [documentId, attempt],
+      );
+      if (Number(stored.rows[0]?.count) !== timings.chunks) throw sendAgain();
+      // After the chunks were read: a change of the model locks these first, too.
+      await assertSameSpace(client, timings.space);
+      if (row.visible_attempt !== null) await removeFromCorpus(client, { documentId, attempt: row.visible_attempt });
+      await addToCorpus(client, { documentId, attempt });
+      await client.query('DELETE FROM chunks WHERE document_id = $1 AND attempt <> $2', [documentId, attempt]);
+      await client.query(
+        `UPDATE attempts SET ended_at = now(), outcome = 'completed' WHERE document_id = $1 AND number = $2`,
+        [documentId, attempt],
+      );
+      const updated = await client.query<Completed>(
+        `UPDATE documents SET status = 'completed', stage = NULL, percent = 100, visible_attempt = $2, chunks = $3, lease_until = NULL,
          parse_ms = $4, embed_ms = $5, store_ms = $6, total_ms = greatest(0, extract(epoch FROM clock_timestamp() - queued_at) * 1000),
          error_code = NULL, error_message = NULL, updated_at = now(), completed_at = now()
        WHERE id = $1 RETURNING id, format, lane, total_ms, chunks`,
-      [documentId, attempt, timings.chunks, timings.parseMs, timings.embedMs, timings.storeMs],
-    );
-    return updated.rows[0] as Completed;
-  });
+        [documentId, attempt, timings.chunks, timings.parseMs, timings.embedMs, timings.storeMs],
+      );
+      return updated.rows[0] as Completed;
+    },
+    LONG,
+  );
   if (!completed) throw await refusal(pool, id);
   return completed;
 }

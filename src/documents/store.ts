@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { type Queryable, transaction } from '../platform/postgres.ts';
+import { LONG_STATEMENT_MS, type Queryable, transaction } from '../platform/postgres.ts';
 import { traceHeaders } from '../platform/trace-context.ts';
 import { removeFromCorpus } from '../search/corpus-statistics.ts';
 import { type Cursor, decodeCursor, encodeCursor } from './cursor.ts';
@@ -101,15 +101,20 @@ export async function listDocuments(
 
 /** Deletes a document whatever it is doing; a worker that is at it learns so at its next word. */
 export function deleteDocument(pool: pg.Pool, id: string): Promise<boolean> {
-  return transaction(pool, async (client) => {
-    const { rows } = await client.query<DocumentRow>('SELECT * FROM documents WHERE id = $1 FOR UPDATE', [id]);
-    const row = rows[0];
-    if (!row) return false;
-    if (row.visible_attempt !== null) await removeFromCorpus(client, { documentId: id, attempt: row.visible_attempt });
-    await deleteParts(client, id);
-    await client.query('DELETE FROM documents WHERE id = $1', [id]);
-    return true;
-  });
+  return transaction(
+    pool,
+    async (client) => {
+      const { rows } = await client.query<DocumentRow>('SELECT * FROM documents WHERE id = $1 FOR UPDATE', [id]);
+      const row = rows[0];
+      if (!row) return false;
+      if (row.visible_attempt !== null)
+        await removeFromCorpus(client, { documentId: id, attempt: row.visible_attempt });
+      await deleteParts(client, id);
+      await client.query('DELETE FROM documents WHERE id = $1', [id]);
+      return true;
+    },
+    { statementMs: LONG_STATEMENT_MS },
+  );
 }
 
 const NEW_RUN = `status = 'queued', stage = NULL, percent = 0, attempts = 0, error_code = NULL, error_message = NULL,

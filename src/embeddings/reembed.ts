@@ -5,7 +5,7 @@ import { type Chunk, type EmbeddingSpace, indexedText, isSameSpace } from '../do
 import { transaction } from '../platform/postgres.ts';
 import type { Embedder } from './embedder.ts';
 import { assertIndexable, ensureEmbeddingSpace, readEmbeddingSpace } from './space.ts';
-import { buildVectorIndex } from './vector-index.ts';
+import { buildVectorIndex, INDEX_BUILD_MS } from './vector-index.ts';
 
 export interface ReembedOptions {
   pool: Pool;
@@ -32,11 +32,11 @@ export async function reembed(options: ReembedOptions): Promise<void> {
   const held = await readEmbeddingSpace(pool);
   if (held === undefined || isSameSpace(held, space)) return ensureEmbeddingSpace(pool, space);
   const column = nextColumn(space);
-  await transaction(pool, (client) => addColumn(client, column, space));
+  await transaction(pool, (client) => addColumn(client, column, space), { statementMs: INDEX_BUILD_MS });
   do {
     await fillColumn(column, options);
     // False where chunks were stored since: they come next.
-  } while (!(await transaction(pool, (client) => swapColumns(client, column, space))));
+  } while (!(await transaction(pool, (client) => swapColumns(client, column, space), { statementMs: INDEX_BUILD_MS })));
 }
 
 /** The space is in the name, so that a run goes on with the vectors of its own model or begins anew. */

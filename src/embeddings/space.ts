@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { type EmbeddingSpace, isSameSpace } from '../documents/job.ts';
 import { type Queryable, transaction } from '../platform/postgres.ts';
 import type { Embedder } from './embedder.ts';
-import { buildVectorIndex, MAX_INDEXED_DIMENSIONS } from './vector-index.ts';
+import { buildVectorIndex, INDEX_BUILD_MS, MAX_INDEXED_DIMENSIONS } from './vector-index.ts';
 
 /** The database can't take the vectors of the configured model. The message says what to do. */
 export class EmbeddingSpaceError extends Error {
@@ -17,21 +17,25 @@ export class EmbeddingSpaceError extends Error {
  */
 export async function ensureEmbeddingSpace(pool: Pool, { model, dimensions }: EmbeddingSpace): Promise<void> {
   assertIndexable({ model, dimensions });
-  await transaction(pool, async (client) => {
-    // Whoever comes second waits here, and then finds the row.
-    await client.query('LOCK TABLE embedding_space IN SHARE ROW EXCLUSIVE MODE');
-    const held = await readEmbeddingSpace(client);
-    if (held === undefined) {
-      await client.query('INSERT INTO embedding_space (model, dimensions) VALUES ($1, $2)', [model, dimensions]);
-      await client.query(`ALTER TABLE chunks ALTER COLUMN embedding TYPE vector(${dimensions})`);
-      await buildVectorIndex(client, { dimensions });
-    } else if (!isSameSpace(held, { model, dimensions })) {
-      throw new EmbeddingSpaceError(
-        `The database holds vectors of ${describe(held)}, but ${describe({ model, dimensions })} is configured. ` +
-          'Configure the former, or run `npm run reembed` to embed all documents anew.',
-      );
-    }
-  });
+  await transaction(
+    pool,
+    async (client) => {
+      // Whoever comes second waits here, and then finds the row.
+      await client.query('LOCK TABLE embedding_space IN SHARE ROW EXCLUSIVE MODE');
+      const held = await readEmbeddingSpace(client);
+      if (held === undefined) {
+        await client.query('INSERT INTO embedding_space (model, dimensions) VALUES ($1, $2)', [model, dimensions]);
+        await client.query(`ALTER TABLE chunks ALTER COLUMN embedding TYPE vector(${dimensions})`);
+        await buildVectorIndex(client, { dimensions });
+      } else if (!isSameSpace(held, { model, dimensions })) {
+        throw new EmbeddingSpaceError(
+          `The database holds vectors of ${describe(held)}, but ${describe({ model, dimensions })} is configured. ` +
+            'Configure the former, or run `npm run reembed` to embed all documents anew.',
+        );
+      }
+    },
+    { statementMs: INDEX_BUILD_MS },
+  );
 }
 
 /**

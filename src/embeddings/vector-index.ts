@@ -1,5 +1,8 @@
 import type { PoolClient } from 'pg';
 
+/** Longest time that the index of a large database may take, in ms: a day. */
+export const INDEX_BUILD_MS = 24 * 60 * 60_000;
+
 /** The most that pgvector indexes of a `vector`. */
 export const MAX_INDEXED_DIMENSIONS = 2000;
 
@@ -15,7 +18,6 @@ export async function buildVectorIndex(client: PoolClient, { dimensions }: { dim
       WHERE pg_size_bytes(current_setting('maintenance_work_mem')) < pg_size_bytes($1)`,
     [`${megabytesOfGraph(Number(rows[0]?.count ?? 0), dimensions)}MB`],
   );
-  await client.query('SET LOCAL statement_timeout = 0');
   // A parallel build takes all of that as shared memory at once, of which containers get 64 MB.
   await client.query('SET LOCAL max_parallel_maintenance_workers = 0');
   await client.query('CREATE INDEX chunks_embedding ON chunks USING hnsw (embedding vector_cosine_ops)');

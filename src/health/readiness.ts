@@ -38,28 +38,45 @@ export interface Readiness {
 export function createReadiness<Name extends string>(options: ReadinessOptions<Name>): () => Promise<Readiness> {
   let checked: Promise<[Record<Name, boolean>, Record<string, boolean>]> | undefined;
   let checkedAt = Number.NEGATIVE_INFINITY;
+  const probes = oneAtATime(options.probes);
+  const dependencies = oneAtATime(options.dependencies);
   return async () => {
     if (checked === undefined || performance.now() - checkedAt > options.cacheMs) {
       checkedAt = performance.now();
-      const { probes, dependencies, timeoutMs } = options;
+      const { timeoutMs } = options;
       checked = Promise.all([runProbes(probes, timeoutMs), runProbes(dependencies, timeoutMs)]);
     }
-    const [checks, dependencies] = await checked;
+    const [checks, dependenciesUp] = await checked;
     const isUp = options.lifecycle.ready && (options.fits?.() ?? true);
     const allUp = Object.values(checks).every(Boolean);
-    const isWhole = allUp && Object.values(dependencies).every(Boolean);
+    const isWhole = allUp && Object.values(dependenciesUp).every(Boolean);
     const vitalUp = options.vital.every((name) => checks[name]);
     return {
       ready: isUp && allUp,
       body: {
         status: !isUp || !vitalUp ? 'error' : isWhole ? 'ok' : 'degraded',
         checks,
-        dependencies,
+        dependencies: dependenciesUp,
         version: options.version,
         uptime: Math.round(process.uptime()),
       },
     };
   };
+}
+
+/** Each probe, asked again only after its last answer: one that hangs holds one connection, however often it is asked. */
+function oneAtATime<Name extends string>(probes: Record<Name, Probe>): Record<Name, Probe> {
+  const shared = (probe: Probe): Probe => {
+    let pending: Promise<boolean> | undefined;
+    return () => {
+      pending ??= probe().finally(() => {
+        pending = undefined;
+      });
+      return pending;
+    };
+  };
+  const entries = Object.entries<Probe>(probes).map(([name, probe]) => [name, shared(probe)]);
+  return Object.fromEntries(entries) as Record<Name, Probe>;
 }
 
 async function runProbes<Name extends string>(

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
-import { DomainError, type ErrorCode, errorType, isDiskFull, isUnavailable } from './errors.ts';
+import { DomainError, type ErrorCode, errorType, isDiskFull, isInvalidValue, isUnavailable } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { countRefusal } from './refusals.ts';
 import { activeTraceId } from './trace-id.ts';
@@ -90,6 +90,10 @@ function toDomainError(thrown: unknown): DomainError {
     return new DomainError('FILE_TOO_LARGE', 'The body is larger than this call allows.', { cause: thrown });
   if (status !== undefined && status >= 400 && status < 500)
     return new DomainError('INVALID_REQUEST', 'The request could not be read. Check its encoding and its path.', {
+      cause: thrown,
+    });
+  if (isInvalidValue(thrown))
+    return new DomainError('INVALID_REQUEST', 'The request holds a value that can not be stored or compared.', {
       cause: thrown,
     });
   if (isUnavailable(thrown))

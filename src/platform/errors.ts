@@ -62,8 +62,17 @@ export function errorType(thrown: unknown): string {
   return typeof code === 'string' && /^[A-Za-z0-9_]{1,64}$/.test(code) ? code : name;
 }
 
-/** Sockets that broke, and the SQLSTATE classes of a server that is away, full or starting. */
-const UNAVAILABLE_CODES = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN|08|53|57P)/;
+/**
+ * Sockets that broke, and the SQLSTATE classes of a server that is away, full, starting, read-only, or too busy for a
+ * statement: 40 (serialization, deadlock), 55 (locks), 57 (operator, timeouts).
+ */
+const UNAVAILABLE_CODES = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN|08|25006|40|53|55|57)/;
+
+/** SQLSTATEs of values that a client can send past our checks: encodings, dates, numbers. */
+const INVALID_VALUE_CODES = /^22(003|007|008|021|P02|P03|P05)$/;
+
+/** Whether the database refuses a value that a client has sent. */
+export const isInvalidValue = (thrown: unknown): boolean => INVALID_VALUE_CODES.test(errorType(thrown));
 
 /** Whether there is no room left on a disk: ours, or that of Postgres. Nothing but a person helps. */
 export function isDiskFull(thrown: unknown): boolean {
@@ -75,7 +84,7 @@ export function isUnavailable(thrown: unknown): boolean {
   const { code, message } = toError(thrown) as Error & { code?: unknown };
   if (typeof code === 'string') return UNAVAILABLE_CODES.test(code);
   // pg gives these no code.
-  return /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(
+  return /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/.test(
     message,
   );
 }

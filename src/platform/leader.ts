@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { transaction } from './postgres.ts';
+import { LONG_STATEMENT_MS, transaction } from './postgres.ts';
 
 /**
  * Runs `work` in one transaction, unless another process is at the same work just now.
@@ -11,8 +11,14 @@ export function asLeader<T>(
   lock: number,
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T | undefined> {
-  return transaction(pool, async (client) => {
-    const { rows } = await client.query<{ leader: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS leader', [lock]);
-    return rows[0]?.leader ? work(client) : undefined;
-  });
+  return transaction(
+    pool,
+    async (client) => {
+      const { rows } = await client.query<{ leader: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS leader', [
+        lock,
+      ]);
+      return rows[0]?.leader ? work(client) : undefined;
+    },
+    { statementMs: LONG_STATEMENT_MS },
+  );
 }

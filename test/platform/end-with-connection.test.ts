@@ -52,13 +52,22 @@ describe('requests and answers', () => {
   });
 
   it('with an expectation that nobody knows are no exception', async () => {
-    const lifecycle = createLifecycle({ logger: memoryLogger().logger, timeoutMs: 5_000 });
+    const { logger } = memoryLogger();
+    const lifecycle = createLifecycle({ logger, delayMs: 0, timeoutMs: 5_000 });
     const answerEarly: typeof handle = (request, response) => {
       requests.push(request.on('error', () => undefined).on('data', () => undefined));
       response.setHeader('Connection', 'close');
       response.end();
     };
-    const options = { name: 'test', host: '127.0.0.1', port: 0, requestTimeoutMs: 0, lifecycle };
+    const options = {
+      name: 'test',
+      host: '127.0.0.1',
+      port: 0,
+      logger,
+      keepAliveMs: 5_000,
+      requestTimeoutMs: 0,
+      lifecycle,
+    };
     const port = await listen(answerEarly, options);
     const socket = connect(port, '127.0.0.1').on('error', () => undefined);
     socket.resume().write('POST / HTTP/1.1\r\nHost: x\r\nExpect: magic\r\nContent-Length: 100\r\n\r\nhalf');
