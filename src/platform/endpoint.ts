@@ -47,6 +47,8 @@ export interface Input<Params extends z.ZodType, Query extends z.ZodType, Body e
   body: z.output<Body>;
   request: Request;
   response: Response;
+  /** Aborts when the client leaves before its answer: for work that takes its time. Made when it is first asked for. */
+  readonly signal: AbortSignal;
 }
 
 /** What a handler answers: a JSON body or none. */

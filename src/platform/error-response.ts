@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import { ClientLeftError } from './client-signal.ts';
 import { DomainError, type ErrorCode, errorType, isDiskFull, isInvalidValue, isUnavailable } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { countRefusal } from './refusals.ts';
@@ -26,6 +27,8 @@ export const HTTP_STATUS: Record<ErrorCode, number> = {
 /** Answers every error in one shape; a 5xx says nothing of the inside, the log line says it all. */
 export function errorResponse(options: { logger: Logger }): ErrorRequestHandler {
   return function answerError(thrown, _request, response, _next) {
+    // Nobody to answer, and nothing that went wrong.
+    if (thrown instanceof ClientLeftError) return void response.destroy();
     const error = toDomainError(thrown);
     if (error.code === 'INTERNAL') options.logger.error('request failed', { error: thrown });
     else if (isDiskFull(thrown)) options.logger.error('a disk is full', { error: thrown });

@@ -1,5 +1,6 @@
 import type { IRouter, RequestHandler } from 'express';
 import type { z } from 'zod';
+import { clientSignal } from './client-signal.ts';
 import type { Endpoint } from './endpoint.ts';
 import { methodNotAllowed } from './error-response.ts';
 import { DomainError, type ErrorDetail } from './errors.ts';
@@ -23,12 +24,17 @@ export function mountEndpoints(router: IRouter, endpoints: readonly Endpoint[], 
 
 function serve(endpoint: Endpoint): RequestHandler {
   return async function serveEndpoint(request, response) {
+    let signal: AbortSignal | undefined;
     const reply = await endpoint.handle({
       params: validated(endpoint.params, request.params, 'path'),
       query: validated(endpoint.query, request.query, 'query'),
       body: endpoint.rawBody ? undefined : validated(endpoint.body, request.body, 'body'),
       request,
       response,
+      get signal() {
+        signal ??= clientSignal(response);
+        return signal;
+      },
     });
     if (!reply) return;
     response.status(reply.status).set(reply.headers ?? {});

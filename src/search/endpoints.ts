@@ -19,8 +19,8 @@ export function searchEndpoints(given: Omit<SearchDeps, 'metrics'>): Endpoint[] 
       body: searchBody,
       answers: { 200: { description: 'The best chunks', schema: searchAnswer } },
       errors: ['INVALID_REQUEST'],
-      handle: async ({ body: { explain, ...request } }) => {
-        const answer = await search(deps, request);
+      handle: async ({ body: { explain, ...request }, signal }) => {
+        const answer = await search(deps, request, signal);
         const traceId = activeTraceId() ?? null;
         const { results, mode, tookMs } = answer;
         return { status: 200, body: { results, mode, tookMs, traceId, ...(explain && { explain: answer.explain }) } };

@@ -56,9 +56,10 @@ const DEPTH = 300;
 
 /**
  * Finds the chunks that answer a query best, by meaning, by words, or by both.
- * @throws DomainError `UNAVAILABLE` when the query can't be embedded.
+ * @param signal ends it, where it waits to be embedded and in the database.
+ * @throws DomainError `UNAVAILABLE` when the query can't be embedded; the signal's reason when it aborts.
  */
-export function search(deps: SearchDeps, request: SearchRequest): Promise<SearchAnswer> {
+export function search(deps: SearchDeps, request: SearchRequest, signal?: AbortSignal): Promise<SearchAnswer> {
   const { mode, limit } = request;
   const attributes = {
     [ATTR_GEN_AI_OPERATION_NAME]: OPERATION_RETRIEVAL,
@@ -67,9 +68,9 @@ export function search(deps: SearchDeps, request: SearchRequest): Promise<Search
   };
   return inSpan('search', attributes, async (span) => {
     const started = performance.now();
-    const vector = mode === 'keyword' ? undefined : await embedQuery(deps.embedder, request.query);
+    const vector = mode === 'keyword' ? undefined : await embedQuery(deps.embedder, request.query, signal);
     const embedded = performance.now();
-    const found = await findInSnapshot(deps.pool, request, vector);
+    const found = await findInSnapshot(deps.pool, request, vector, signal);
     const ended = performance.now();
     describe(span, found);
 
@@ -92,13 +93,14 @@ export function search(deps: SearchDeps, request: SearchRequest): Promise<Search
   });
 }
 
-function embedQuery(embedder: Embedder, query: string): Promise<Float32Array> {
+function embedQuery(embedder: Embedder, query: string, signal: AbortSignal | undefined): Promise<Float32Array> {
   return inSpan('embed', {}, async () => {
     try {
-      const [vector] = await embedder.embed([query], { purpose: 'query' });
+      const [vector] = await embedder.embed([query], { purpose: 'query', ...(signal && { signal }) });
       if (!vector) throw new EmbeddingError('no vector came back', { retryable: true });
       return vector;
     } catch (cause) {
+      signal?.throwIfAborted();
       if (!(cause instanceof EmbeddingError)) throw cause;
       const retryAfter = Math.ceil((cause.retryAfterMs ?? 5_000) / 1000);
       const message = 'The query could not be embedded. Try again later, or search with mode "keyword".';
@@ -117,8 +119,13 @@ interface Found {
  * All statements of a search see the database at one moment, so that a document that is replaced
  * meanwhile is found whole, as it was, or not at all. One after the other, on one connection.
  */
-function findInSnapshot(pool: pg.Pool, request: SearchRequest, vector: Float32Array | undefined): Promise<Found> {
-  return transaction(pool, async (client) => {
+function findInSnapshot(
+  pool: pg.Pool,
+  request: SearchRequest,
+  vector: Float32Array | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Found> {
+  const find = async (client: pg.PoolClient): Promise<Found> => {
     await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const { keyword, nearest } = await searchArms(client, request, vector);
     const ranked = await inSpan('fuse', {}, async () => {
@@ -127,7 +134,8 @@ function findInSnapshot(pool: pg.Pool, request: SearchRequest, vector: Float32Ar
     });
     const results = await inSpan('sql results', {}, () => fetchResults(client, ranked.slice(0, request.limit)));
     return { results, index: nearest?.index, candidates: ranked.length };
-  });
+  };
+  return transaction(pool, find, { ...(signal && { signal }) });
 }
 
 async function searchArms(

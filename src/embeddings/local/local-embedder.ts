@@ -1,5 +1,6 @@
 import { Piscina } from 'piscina';
 import { toError } from '../../platform/errors.ts';
+import { createSlots } from '../../platform/slots.ts';
 import { type Embedder, EmbeddingError } from '../embedder.ts';
 import { OwnSpace } from '../own-space.ts';
 import { recordInputTokens } from '../telemetry.ts';
@@ -21,6 +22,7 @@ const HANDLER = 'embedText' satisfies keyof typeof import('./embed-text.ts');
 export async function openLocalEmbedder({ cacheDir, threads = 1 }: LocalEmbedderOptions): Promise<Embedder> {
   const { path } = await prepareLocalModel({ cacheDir });
   const pool = openPool(path, threads);
+  const line = createSlots(threads);
   try {
     // Loads the model in each thread; what is wrong with it shows now.
     await Promise.all(Array.from({ length: threads }, () => pool.run('')));
@@ -35,7 +37,7 @@ export async function openLocalEmbedder({ cacheDir, threads = 1 }: LocalEmbedder
     space: new OwnSpace(LOCAL_MODEL.name, LOCAL_MODEL.dimensions),
     embed(texts, { signal, onProgress }) {
       const either = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
-      return embedAll({ pool, threads, texts, signal: either, onProgress });
+      return embedAll({ pool, line, threads, texts, signal: either, onProgress });
     },
     async probe() {
       return (await runInPool(pool, '')).vector.length;
@@ -69,17 +71,20 @@ function openPool(modelPath: string, threads: number): Pool {
 }
 
 /**
- * A call never has more texts in the pool's queue than there are threads, so that concurrent calls take turns, and an
- * abort is heard after one text. The pool's own abort would end the thread, and the model in it.
+ * A call never has more texts in the line than there are threads, so that concurrent calls take turns. Who waits in the
+ * line leaves it when aborted; a text that is being embedded is not broken off: the pool's own abort would end the
+ * thread, and the model in it.
  */
 async function embedAll({
   pool,
+  line,
   threads,
   texts,
   signal,
   onProgress,
 }: {
   pool: Pool;
+  line: ReturnType<typeof createSlots>;
   threads: number;
   texts: readonly string[];
   signal: AbortSignal;
@@ -90,8 +95,8 @@ async function embedAll({
   let tokens = 0;
   const lane = async () => {
     for (const [i, text] of waiting) {
-      signal.throwIfAborted();
-      const embedded = await runInPool(pool, text);
+      await line.acquire(signal);
+      const embedded = await runInPool(pool, text).finally(() => line.release());
       vectors[i] = embedded.vector;
       onProgress?.();
       tokens += embedded.tokens;
