@@ -9,15 +9,26 @@ file=${1:?usage: deploy/restore.sh FILE}
 [ -r "$file" ] || { echo "$file can't be read" >&2; exit 1; }
 
 compose() { docker compose --env-file "${ENV_FILE:-.env.production}" -f docker-compose.prod.yml "$@"; }
+extension='CREATE EXTENSION IF NOT EXISTS vector'
+# The extension stays as it is: only a superuser may drop it, and the database's owner need not be one.
+without_extensions() { grep -v ' EXTENSION '; }
 restore=(pg_restore --clean --if-exists --no-owner --no-privileges --single-transaction --exit-on-error)
 if [ -n "${DATABASE_URL:-}" ]; then
-  "${restore[@]}" --dbname="$DATABASE_URL" <"$file"
+  list=$(mktemp)
+  trap 'rm -f "$list"' EXIT
+  pg_restore --list <"$file" | without_extensions >"$list"
+  psql --quiet --set=ON_ERROR_STOP=1 --command="$extension" "$DATABASE_URL" 2>/dev/null ||
+    { echo "the database has no extension vector; run in it as a superuser: CREATE EXTENSION vector" >&2; exit 1; }
+  "${restore[@]}" --use-list="$list" --dbname="$DATABASE_URL" <"$file"
 else
   running=$(compose ps --status running --services | grep -xE 'backend|ai-worker' || true)
   if [ -n "$running" ]; then
     echo "stop the services first: docker compose … stop ai-worker backend" >&2
     exit 1
   fi
-  compose exec -T postgres "${restore[@]}" --username=ragbase --dbname=ragbase <"$file"
+  list=$(compose exec -T postgres pg_restore --list <"$file" | without_extensions)
+  compose exec -T postgres psql --quiet --username=ragbase --dbname=ragbase --command="$extension" >/dev/null </dev/null
+  compose exec -T postgres sh -c 'printf "%s\n" "$1" >/tmp/restore.list; shift; exec "$@"' sh "$list" \
+    "${restore[@]}" --use-list=/tmp/restore.list --username=ragbase --dbname=ragbase <"$file"
 fi
 echo "restored $file"

@@ -19,10 +19,20 @@ export const milliseconds = count;
 export const delay = z.coerce.number().int().min(0).max(600_000).default(0);
 
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
-export const postgresUrl = z.url({
-  protocol: /^postgres(ql)?$/,
-  error: 'must look like postgres://user:password@host:5432/name',
-});
+/** Characters that end a part of a URL must be written otherwise in a password. */
+const ENCODE = 'in a user name or password write # / ? @ : % as %23 %2F %3F %40 %3A %25';
+const hasReadableCredentials = (text: string): boolean => {
+  const { username = '', password = '' } = URL.parse(text) ?? {};
+  return !/%(?![0-9a-f]{2})/i.test(username + password);
+};
+const malformed = `holds a % that encodes nothing: ${ENCODE}`;
+
+export const postgresUrl = z
+  .url({
+    protocol: /^postgres(ql)?$/,
+    error: `must look like postgres://user:password@host:5432/name; ${ENCODE}`,
+  })
+  .refine(hasReadableCredentials, malformed);
 export const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must look like redis://host:6379' });
 
 /** What can be sent as a header's value. */

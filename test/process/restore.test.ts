@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { globSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -59,6 +60,28 @@ describe('a backup, brought back after the loss of everything', function suite()
     ).json()) as ShownDocument;
     assert.deepEqual([repeated.id, repeated.duplicate], [ids[0], true]);
   });
+
+  it('can be brought back by a user who owns the database and nothing else', async () => {
+    assert.ok(database);
+    const { url } = database;
+    const file = await script('backup.sh', url, folder);
+    const name = `plain_${randomBytes(6).toString('hex')}`;
+    const own = Object.assign(new URL(url), { pathname: `/${name}` });
+    await execute(url, `CREATE ROLE ${name} LOGIN PASSWORD 'p'`);
+    await execute(url, `CREATE DATABASE ${name} OWNER ${name}`);
+    const plain = Object.assign(new URL(own), { username: name, password: 'p' }).href;
+    try {
+      await assert.rejects(script('restore.sh', plain, file), /run in it as a superuser: CREATE EXTENSION vector/);
+      await execute(own.href, 'CREATE EXTENSION vector');
+      // The second time over what is there.
+      for (let time = 0; time < 2; time += 1) assert.match(await script('restore.sh', plain, file), /^restored /);
+      const count = 'SELECT count(*)::int AS documents FROM documents';
+      assert.deepEqual(await execute(plain, count), await execute(url, count));
+    } finally {
+      await execute(url, `DROP DATABASE ${name} WITH (FORCE)`);
+      await execute(url, `DROP ROLE ${name}`);
+    }
+  });
 });
 
 async function uploadAll(service: Service): Promise<string[]> {
@@ -89,12 +112,15 @@ async function everything(service: Service, ids: string[]): Promise<object> {
 }
 
 async function destroy(url: string): Promise<void> {
+  await execute(url, 'DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+  assert.deepEqual(await execute(url, "SELECT relname FROM pg_class WHERE relname IN ('documents', 'chunks')"), []);
+}
+
+async function execute(url: string, statement: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
-    const { rows } = await client.query("SELECT FROM pg_class WHERE relname IN ('documents', 'chunks')");
-    assert.equal(rows.length, 0);
+    return (await client.query(statement)).rows;
   } finally {
     await client.end();
   }
