@@ -19,8 +19,6 @@ export async function openDataFolder(
   options: { onNote: (line: string) => void; waitMs: number },
 ): Promise<DataFolder> {
   try {
-    // For this process and those that it starts.
-    process.umask(0o077);
     await mkdir(path, { recursive: true });
     // It may have been there, open to all.
     await chmod(path, 0o700).catch(() => options.onNote(`${path} is another user's, and stays open to whom it is`));

@@ -34,6 +34,8 @@ export function readEnvironment(): { env: NodeJS.ProcessEnv; dataDir: string } {
  * end, 1 after a failure. A second signal ends everything at once.
  */
 export async function launch(options: Launch & { dataDir: string }): Promise<never> {
+  // What this process and those that it starts write is its owner's.
+  process.umask(0o077);
   // `npm start | head` must not end the launcher before its processes.
   outliveReaders();
   const stopping = new AbortController();

@@ -15,6 +15,7 @@ import { ROOT } from './root.ts';
 import { planStack, type StackPlan, stopTimeout } from './stack-plan.ts';
 import { print, printError, printLine } from './terminal.ts';
 
+process.umask(0o077);
 const { env, dataDir } = readEnvironment();
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { freePorts } from '../../deploy/local/ports.ts';
@@ -58,6 +60,26 @@ const told = (lines: readonly string[]): string[] => lines.filter((line) => /SIG
 describe('launch', function () {
   // Each new Postgres takes seconds.
   this.timeout(180_000);
+
+  it('keeps all that is written to its owner, in a folder that was open to all, and in what was in it', async () => {
+    await using folder = await temporaryFolder();
+    const dataDir = join(folder.path, 'data');
+    for (const path of [dataDir, join(dataDir, 'postgres'), join(dataDir, 'redis')]) {
+      await mkdir(path);
+      await chmod(path, 0o755);
+    }
+    const { child, exited } = await startLauncher(dataDir, EMBEDDED);
+    const open: string[] = [];
+    const names = await readdir(dataDir, { recursive: true });
+    for (const name of ['', ...names]) {
+      const { mode } = await stat(join(dataDir, name));
+      if ((mode & 0o077) !== 0) open.push(`${name} ${(mode & 0o777).toString(8)}`);
+    }
+    child.kill('SIGTERM');
+    await exited;
+    assert.ok(names.length > 900);
+    assert.deepEqual(open, []);
+  });
 
   it('ends in order, with status 0, on a Ctrl-C that arrives twice as under npm', async () => {
     await using folder = await temporaryFolder();
