@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import type pg from 'pg';
+import { countStreamedBytes } from '../platform/http-telemetry.ts';
 import type { DocumentRow } from './document.ts';
 import { readParts } from './parts.ts';
 
@@ -18,6 +19,7 @@ export async function sendContent(
   const total = Number(bytes);
   const announce = () => {
     setHeaders();
+    countStreamedBytes(response);
     response.set('Content-Length', String(total));
   };
   if (response.req.method === 'HEAD' || total === 0) {

@@ -149,12 +149,13 @@ function outcomeOf(arrived: Arrival, request: Request, response: Response, route
     status,
     errorType: isFailed ? String(cause ?? status) : undefined,
     scheme: arrived.scheme,
-    bytes: length === undefined ? bytesStreamed(response) : Number(length),
+    // What was announced is not what was sent to who left.
+    bytes: length === undefined || !isWhole ? bytesStreamed(response) : Number(length),
   };
 }
 
 /**
- * To be called before a body of unknown length is begun, so that the access log can tell its bytes.
+ * To be called before a body is begun that is of unknown length or takes its time, so that the access log can tell its bytes.
  * Not done for every request: the socket's counter costs more than the rest of what is noted of an arrival.
  */
 export function countStreamedBytes(response: Response): void {

@@ -107,6 +107,7 @@ describe('what is sent of a document', () => {
       await once(response, 'readable');
       response.destroy();
       assert.deepEqual(await logged(), [{ message: 'request', status: 499 }]);
+      assert.ok(Number(lines[0]?.['bytes']) < SIZE, 'what was sent, not what was announced');
     });
 
     it('holds little in memory for who does not read, and ends at once where its document is deleted', async () => {
