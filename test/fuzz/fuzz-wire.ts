@@ -15,6 +15,8 @@ export interface WireReport {
   faults: string[];
 }
 
+/** Of a connection that is not read, as of many requests at once, the end shows at the second heartbeat that is written to it. */
+const GONE_MS = 45_000;
 /** Fewer than uploads that are taken at a time. */
 const AT_A_TIME = 12;
 
@@ -41,8 +43,8 @@ export async function fuzzWire(service: Service, options: { requests: number; se
   for (const status of answers.keys())
     if (/^5/.test(status) && status !== '503') faults.push(`an answer was ${status}`);
   for (const line of service.lines.slice(lines)) if (isOurFault(line)) faults.push(line);
-  await until(async () => (await inProgress(service)) === 0).catch(async () =>
-    faults.push(`${await inProgress(service)} bodies are in progress for ever`),
+  await until(async () => (await inProgress(service)) === 0, GONE_MS).catch(async () =>
+    faults.push(`${await inProgress(service)} bodies were in progress for too long`),
   );
   faults.push(...(await behaveWell(service).catch((error: unknown) => [String(error)])));
   return { exchanges: options.requests, answers, faults };
