@@ -1,7 +1,7 @@
-import type { ChildProcess } from 'node:child_process';
 import { type Chunk, ProcessingError, resultChunkSchema } from '../documents/job.ts';
 import { tooManyChunks } from './limit-errors.ts';
 import { OcrNeededError } from './parse/parser.ts';
+import type { ParserChannel } from './parse-channel.ts';
 import type { ParseLimits } from './parse-limits.ts';
 import type { ParseAnswer, ParseRequest } from './parse-messages.ts';
 import { watchParse } from './parse-watch.ts';
@@ -10,6 +10,8 @@ import type { Usage } from './process-usage.ts';
 const chunkSchema = resultChunkSchema.omit({ embedding: true }).strip();
 
 export interface ConverseOptions {
+  /** Ends the process. */
+  kill(): void;
   limits: ParseLimits;
   signal: AbortSignal;
   usage(): Promise<Usage | undefined>;
@@ -25,13 +27,13 @@ export interface Answered {
 }
 
 /** One document asked of a parser process, and its answer. Ends the process when it takes too much or nobody waits. */
-export function converse(child: ChildProcess, request: ParseRequest, options: ConverseOptions): Promise<Answered> {
-  const { limits, signal, usage, ended } = options;
+export function converse(channel: ParserChannel, request: ParseRequest, options: ConverseOptions): Promise<Answered> {
+  const { limits, signal, usage, ended, kill } = options;
   const chunks: Chunk[] = [];
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
   const give = (reason: unknown) => {
     reject(reason);
-    child.kill('SIGKILL');
+    kill();
   };
   const watch = watchParse({ limits, usage, onExceeded: give });
   const onAnswer = (answer: ParseAnswer) => {
@@ -46,23 +48,23 @@ export function converse(child: ChildProcess, request: ParseRequest, options: Co
     else if (answer.type === 'failed') reject(failure(answer));
   };
   // What a parser says may be what a document made it say.
-  const onMessage = (answer: ParseAnswer) => {
+  const onLine = (answer: ParseAnswer | undefined) => {
     try {
+      if (answer === undefined) throw new Error('no answer');
       onAnswer(answer);
     } catch (cause) {
       give(new ProcessingError('WORKER_CRASHED', 'The parser gave no answer that can be read.', { cause }));
     }
   };
   const onAbort = () => give(signal.reason);
-  child.on('message', onMessage);
+  const stopListening = channel.onAnswer(onLine);
   signal.addEventListener('abort', onAbort, { once: true });
   void ended.then(reject);
-  // The callback keeps a closed channel from being thrown; of an ended process `ended` tells.
-  child.send(request, (error) => error !== null && child.kill('SIGKILL'));
+  channel.send(request);
   if (signal.aborted) onAbort();
   return promise.finally(() => {
     watch.stop();
-    child.off('message', onMessage);
+    stopListening();
     signal.removeEventListener('abort', onAbort);
   });
 }

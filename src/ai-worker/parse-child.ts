@@ -7,7 +7,7 @@ import { serveParser } from './serve-parser.ts';
 
 const tokenizer = openTokenizer();
 
-await serveParser(async (request) => {
+serveParser(async (request) => {
   const blocks = await parseDocument(request);
   const started = performance.now();
   const chunks = chunkBlocks(blocks, {

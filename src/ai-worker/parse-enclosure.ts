@@ -31,12 +31,7 @@ const PROCESSES = ['--pid', '--fork', '--kill-child'];
  * POSIX alone, for macOS and musl: a parser that loops outlives a killed parent, until its computing is used up.
  * A shell sets `PWD` and the like, and the process is to have no environment.
  */
-const SHELL = [
-  '/bin/sh',
-  '-c',
-  `ulimit -t ${LIFETIME_CPU_SECONDS}; ulimit -c 0; ulimit -f 0; exec env -i NODE_CHANNEL_FD="$NODE_CHANNEL_FD" NODE_CHANNEL_SERIALIZATION_MODE="$NODE_CHANNEL_SERIALIZATION_MODE" "$@"`,
-  'sh',
-];
+const SHELL = ['/bin/sh', '-c', `ulimit -t ${LIFETIME_CPU_SECONDS}; ulimit -c 0; ulimit -f 0; exec env -i "$@"`, 'sh'];
 
 /** Before, `--permission` does not cover the network. @see https://nodejs.org/api/permissions.html */
 const nodeRefusesNetwork = Number.parseInt(process.versions.node, 10) >= 25;

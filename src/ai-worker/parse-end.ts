@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { ProcessingError } from '../documents/job.ts';
 import { tooMuchComputing, tooMuchMemory } from './limit-errors.ts';
+import type { ParserChannel } from './parse-channel.ts';
 import { LIFETIME_CPU_SECONDS } from './parse-enclosure.ts';
-import type { ParseAnswer } from './parse-messages.ts';
 
 /** A parser's process that ended before it came to read a document: not that document's fault. */
 export class ParserStartError extends Error {
@@ -19,14 +19,16 @@ const OUT_OF_MEMORY =
  * `ParserStartError`, `TOO_LARGE_EXPANDED` or `PARSE_TIMEOUT` where memory or computing ran out, else
  * `WORKER_CRASHED`, which is retryable.
  */
-export function watchEnd(child: ChildProcess, { memoryMb }: { memoryMb: number }): Promise<Error> {
+export function watchEnd(
+  child: ChildProcess,
+  { channel, memoryMb }: { channel: ParserChannel; memoryMb: number },
+): Promise<Error> {
   let printed = '';
   let isReading = false;
   let hasRead = false;
-  child.on('message', (answer: Partial<ParseAnswer> | null) => {
-    const type = answer?.type;
-    if (type === 'began') isReading = hasRead = true;
-    else if (type !== 'chunks') isReading = false;
+  channel.onAnswer((answer) => {
+    if (answer?.type === 'began') isReading = hasRead = true;
+    else if (answer?.type !== 'chunks') isReading = false;
   });
   child.stderr?.on('data', (data: Buffer) => {
     printed = (printed + data.toString()).slice(-MAX_STDERR_CHARACTERS);

@@ -12,9 +12,8 @@ export interface ParseRequest {
   maxChunks: number;
 }
 
-/** What it answers: once `ready`, then for each document that it began, its chunks in batches, and how it ended. */
+/** What it answers: for each document that it began, its chunks in batches, and how it ended. */
 export type ParseAnswer =
-  | { type: 'ready' }
   | { type: 'began' }
   | { type: 'chunks'; chunks: Chunk[] }
   | { type: 'done'; characters: number; chunkMs: number }

@@ -1,8 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Chunk } from '../documents/job.ts';
 import { converse } from './converse.ts';
+import { openParserChannel } from './parse-channel.ts';
 import { childrenFile, type Enclosure, LIFETIME_CPU_SECONDS } from './parse-enclosure.ts';
 import { watchEnd } from './parse-end.ts';
 import type { ParseLimits } from './parse-limits.ts';
@@ -50,7 +51,13 @@ const MAX_CPU_MS = (LIFETIME_CPU_SECONDS * 1000) / 3;
 /** Starts a parser process. It reads the project's own code and nothing else, and has no settings or secrets. */
 export function startParseProcess(options: ParseProcessOptions): ParseProcess {
   const child = start(options);
-  const ended = watchEnd(child, options);
+  const channel = openParserChannel(child);
+  const { memoryMb } = options;
+  let hasEnded = false;
+  const ended = watchEnd(child, { channel, memoryMb }).finally(() => {
+    hasEnded = true;
+  });
+  const kill = () => void child.kill('SIGKILL');
   const usage = async (): Promise<Usage | undefined> => {
     const pid = pidOf(child, options.enclosure);
     return pid === undefined ? undefined : usageOf(pid);
@@ -64,7 +71,13 @@ export function startParseProcess(options: ParseProcessOptions): ParseProcess {
     },
     async parse(request, { limits, signal }) {
       try {
-        const { chunks, characters, chunkMs } = await converse(child, request, { limits, signal, usage, ended });
+        const { chunks, characters, chunkMs } = await converse(channel, request, {
+          limits,
+          signal,
+          usage,
+          ended,
+          kill,
+        });
         return { chunks, characters, chunkMs };
       } finally {
         documents++;
@@ -72,13 +85,13 @@ export function startParseProcess(options: ParseProcessOptions): ParseProcess {
       }
     },
     isFit: () =>
-      child.connected &&
+      !hasEnded &&
       !child.killed &&
       documents < MAX_DOCUMENTS &&
       used.cpuMs < MAX_CPU_MS &&
-      used.rssBytes < (options.memoryMb / 2) * 1024 ** 2,
+      used.rssBytes < (memoryMb / 2) * 1024 ** 2,
     async stop() {
-      child.kill('SIGKILL');
+      kill();
       await ended;
     },
   };
@@ -87,16 +100,11 @@ export function startParseProcess(options: ParseProcessOptions): ParseProcess {
 function start({ enclosure, memoryMb, ocr, modulePath }: ParseProcessOptions): ChildProcess {
   const path = fileURLToPath(modulePath);
   const [program = process.execPath, ...rest] = [...enclosure.command, process.execPath];
-  const child = fork(path, [], {
-    execPath: program,
-    // Explicit, because the parent's own would load telemetry; no environment, because it holds secrets.
-    execArgv: [...rest, ...parserOptions({ memoryMb, addons: ocr, modulePath: path })],
+  return spawn(program, [...rest, ...parserOptions({ memoryMb, addons: ocr, modulePath: path }), path], {
+    // None, because the parent's holds secrets.
     env: {},
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'],
   });
-  // Node's own messages pass handles, which nobody does here; one that is out of turn would end this process.
-  return child.removeAllListeners('internalMessage');
 }
 
 /** The process that reads, which may be the child of the one that was started; undefined where there is none (yet). */

@@ -1,17 +1,23 @@
+import { Socket } from 'node:net';
 import { type Chunk, ProcessingError } from '../documents/job.ts';
 import { errorType } from '../platform/errors.ts';
 import { OcrNeededError } from './parse/parser.ts';
+import { onRequest, PIPES } from './parse-channel.ts';
 import type { ParseAnswer, ParseRequest } from './parse-messages.ts';
 
 /** Few enough for the parent to go on between two of them. */
 const BATCH_CHUNKS = 256;
 
 /** Makes this process a parser process: answers the requests of its parent, one after the other, and ends with it. */
-export async function serveParser(
+export function serveParser(
   parse: (request: ParseRequest) => Promise<{ chunks: Chunk[]; characters: number; chunkMs: number }>,
-): Promise<void> {
-  process.on('disconnect', () => process.exit());
-  process.on('message', async (request: ParseRequest) => {
+): void {
+  const requests = new Socket({ fd: PIPES.requests });
+  const answers = new Socket({ fd: PIPES.answers });
+  const send = (answer: ParseAnswer) =>
+    new Promise<void>((resolve) => answers.write(`${JSON.stringify(answer)}\n`, () => resolve()));
+  requests.on('close', () => process.exit());
+  onRequest(requests, async (request) => {
     await send({ type: 'began' });
     try {
       const { chunks, characters, chunkMs } = await parse(request);
@@ -23,7 +29,6 @@ export async function serveParser(
       await send(error instanceof OcrNeededError ? { type: 'needs-ocr' } : failureOf(error));
     }
   });
-  await send({ type: 'ready' });
 }
 
 /**
@@ -37,8 +42,4 @@ function failureOf(error: unknown): ParseAnswer {
   }
   const message = 'The parser failed in a way it does not know.';
   return { type: 'failed', code: 'WORKER_CRASHED', message, retryable: true, cause: errorType(error) };
-}
-
-function send(answer: ParseAnswer): Promise<void> {
-  return new Promise((resolve) => process.send?.(answer, undefined, {}, () => resolve()));
 }

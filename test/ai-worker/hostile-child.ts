@@ -1,6 +1,7 @@
 /** A parser process that does what a document's name says: what the worst of files could make a parser do. */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
+import { PIPES } from '../../src/ai-worker/parse-channel.ts';
 import { serveParser } from '../../src/ai-worker/serve-parser.ts';
 import { ProcessingError } from '../../src/documents/job.ts';
 
@@ -9,6 +10,11 @@ const identity = randomUUID();
 
 function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+function answer(data: string | Buffer): string {
+  writeSync(PIPES.answers, data as string);
+  return identity;
 }
 
 function keep(megabytes: number): string {
@@ -38,14 +44,12 @@ const deeds: Record<string, () => string> = {
     return '';
   },
   'make chunks': () => 'x',
-  'speak as Node does': () => {
-    for (const cmd of ['NODE_HANDLE_ACK', 'NODE_HANDLE_NACK', 'NODE_HANDLE'])
-      process.send?.({ cmd, type: 'net.Socket' });
-    return identity;
-  },
-  'answer nonsense': () => {
-    for (const answer of [null, 'done', 7, {}, { type: 'chunks', chunks: 5 }]) process.send?.(answer);
-    return identity;
+  'answer nonsense': () => answer('7\n'),
+  'answer nothing': () => answer('null\n'),
+  'answer what is no JSON': () => answer(Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0a])),
+  'answer what is no chunk': () => answer('{"type":"chunks","chunks":[{"text":5}]}\n'),
+  'answer without end': () => {
+    for (;;) answer(Buffer.alloc(1024 * 1024, 'x'));
   },
   exit: () => process.exit(0),
   refuse: () => {
@@ -56,7 +60,7 @@ const deeds: Record<string, () => string> = {
   },
 };
 
-await serveParser(async ({ name }) => {
+serveParser(async ({ name }) => {
   const text = deeds[name]?.() ?? '';
   const chunk = { text, headings: [], page: null, startOffset: 0, endOffset: text.length, tokens: 1 };
   return { chunks: Array(name === 'make chunks' ? 300 : 1).fill(chunk), characters: text.length, chunkMs: 0 };

@@ -3,7 +3,7 @@ import { serveParser } from '../../src/ai-worker/serve-parser.ts';
 import { errorType } from '../../src/platform/errors.ts';
 import { DEEDS } from './wall-deeds.ts';
 
-await serveParser(async ({ name, bytes }) => {
+serveParser(async ({ name, bytes }) => {
   const aims = JSON.parse(new TextDecoder().decode(bytes));
   const text = await Promise.resolve()
     .then(() => DEEDS[name]?.(aims))
