@@ -19,21 +19,35 @@ export const milliseconds = count;
 export const delay = z.coerce.number().int().min(0).max(600_000).default(0);
 
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
-/** Characters that end a part of a URL must be written otherwise in a password. */
-const ENCODE = 'in a user name or password write # / ? @ : % as %23 %2F %3F %40 %3A %25';
-const hasReadableCredentials = (text: string): boolean => {
-  const { username = '', password = '' } = URL.parse(text) ?? {};
-  return !/%(?![0-9a-f]{2})/i.test(username + password);
-};
-const malformed = `holds a % that encodes nothing: ${ENCODE}`;
+export const postgresUrl = serverUrl(/^postgres(ql)?:\/\//, 'postgres://user:password@host:5432/name');
+export const redisUrl = serverUrl(/^rediss?:\/\//, 'redis://user:password@host:6379');
 
-export const postgresUrl = z
-  .url({
-    protocol: /^postgres(ql)?$/,
-    error: `must look like postgres://user:password@host:5432/name; ${ENCODE}`,
-  })
-  .refine(hasReadableCredentials, malformed);
-export const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must look like redis://host:6379' });
+/** The address of a server, with what logs in there. The faults quote nothing of it. */
+function serverUrl(scheme: RegExp, example: string) {
+  return z.string().superRefine((text, context) => {
+    if (!scheme.test(text)) context.addIssue({ code: 'custom', message: `must look like ${example}` });
+    else if (!isReadable(text))
+      context.addIssue({
+        code: 'custom',
+        message:
+          `can't be read as ${example}: where its user or password has other characters than letters, digits ` +
+          'and - . _ ~, they must be percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40, : is %3A, % is %25)',
+      });
+  });
+}
+
+/** A `#`, `/` or `?` in a password ends it, and leaves its `@` where no other URL of a server has one. */
+function isReadable(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null) return false;
+  if (url.hash !== '' || url.pathname.includes('@') || /^\?[^=]*@/.test(url.search)) return false;
+  try {
+    decodeURIComponent(url.username + url.password + url.pathname);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** What can be sent as a header's value. */
 const secretText = /^[\x21-\x7e]+$/;

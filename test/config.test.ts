@@ -59,6 +59,19 @@ describe('config', () => {
     assert.doesNotMatch(faultsOf({ ...backend, DATABASE_URL: 'mysql://user:hush@db' }), /hush/);
   });
 
+  it('takes any password that is percent-encoded, and says how where one is not', () => {
+    for (const name of ['DATABASE_URL', 'REDIS_URL'] as const) {
+      const faults = (password: string) =>
+        faultsOf({ ...backend, [name]: `${name === 'REDIS_URL' ? 'redis' : 'postgres'}://user:${password}@db:5432/1` });
+      for (const password of ['plain', encodeURIComponent('#/@:?% é&='), 'two@signs'])
+        assert.equal(faults(password), '');
+      for (const password of ['12#hush', '12/hush', '12?hush', 'p#hush', '%zzhush', '50%hush']) {
+        assert.match(faults(password), new RegExp(`^  - ${name}: .*percent-encoded`, 'm'), password);
+        assert.doesNotMatch(faults(password), /hush/);
+      }
+    }
+  });
+
   it('reads secrets from files', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'config-'));
     const file = join(folder, 'key');
