@@ -17,8 +17,10 @@ export const SETTINGS = {
   INTERNAL_PORT: type.port(9464).describe('port of /metrics and /internal; never publish it'),
   WORKER_PORT: type.port(8000).describe('port of the ai-worker: health and metrics'),
   DATABASE_URL: type.postgresUrl.describe('Postgres with pgvector'),
+  DATABASE_PASSWORD: type.password.describe('for a DATABASE_URL that has none: any characters, as they are'),
   DATABASE_POOL_SIZE: type.count(10).describe('connections of one backend'),
   REDIS_URL: type.redisUrl.describe('Redis: the queue and the rate limit'),
+  REDIS_PASSWORD: type.password.describe('for a REDIS_URL that has none: any characters, as they are'),
   API_KEY: type.secrets.describe(
     'API keys, comma-separated so that one can be rotated; API_KEY_FILE is read again when it changes',
   ),
@@ -87,7 +89,9 @@ type Values = { [K in Name]: z.output<(typeof SETTINGS)[K]> };
 /** Never printed; refused in production while they hold a placeholder. */
 export const SECRETS: readonly Name[] = [
   'DATABASE_URL',
+  'DATABASE_PASSWORD',
   'REDIS_URL',
+  'REDIS_PASSWORD',
   'API_KEY',
   'INTERNAL_TOKEN',
   'METRICS_TOKEN',
@@ -103,7 +107,15 @@ export const NOT_FOR = {
     ...(['MAX_CHUNKS'] as const),
   ],
   worker: [
-    ...(['DATABASE_URL', 'DATABASE_POOL_SIZE', 'API_KEY', 'METRICS_TOKEN', 'PORT', 'INTERNAL_PORT'] as const),
+    ...([
+      'DATABASE_URL',
+      'DATABASE_PASSWORD',
+      'DATABASE_POOL_SIZE',
+      'API_KEY',
+      'METRICS_TOKEN',
+      'PORT',
+      'INTERNAL_PORT',
+    ] as const),
     ...([
       'RATE_LIMIT_MAX',
       'RATE_LIMIT_WINDOW',
@@ -164,12 +176,24 @@ export function inspectConfig(role: Role, env: NodeJS.ProcessEnv = process.env):
     else if (raw === undefined) faults.push(`${name} is missing (${SETTINGS[name].description ?? 'required'})`);
     else faults.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`);
   }
+  for (const part of ['DATABASE', 'REDIS']) {
+    const url = values[`${part}_URL`];
+    if (typeof url === 'string') values[`${part}_URL`] = withPassword(url, values[`${part}_PASSWORD`]);
+  }
   if (values['EMBEDDING_PROVIDER'] === 'openai') {
     for (const name of ['EMBEDDING_BASE_URL', 'EMBEDDING_MODEL'] as const)
       if (values[name] === undefined) faults.push(`${name} is missing (EMBEDDING_PROVIDER=openai needs it)`);
   }
   if (values['NODE_ENV'] === 'production') faults.push(...productionFaults(values));
   return { values, faults };
+}
+
+/** Whoever builds an URL from its parts, as a compose file does, can't encode them. */
+function withPassword(address: string, password: unknown): string {
+  const url = URL.parse(address);
+  if (!url?.host || url.password !== '' || typeof password !== 'string') return address;
+  url.password = encodeURIComponent(password);
+  return url.href;
 }
 
 /** The settings that a process reads, in order. */

@@ -54,6 +54,9 @@ const secretText = /^[\x21-\x7e]+$/;
 const UNSENDABLE = 'must be of printable ASCII characters without spaces';
 export const secret = z.string().regex(secretText, UNSENDABLE);
 
+/** Part of an URL, not yet encoded. */
+export const password = z.string().min(1).optional();
+
 const list = z.string().transform((text) =>
   text
     .split(',')

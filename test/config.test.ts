@@ -72,6 +72,16 @@ describe('config', () => {
     }
   });
 
+  it('puts a password of its own into a URL that has none', () => {
+    const read = (env: object) => readConfig('backend', { ...backend, ...env });
+    const password = 'a#/@:?%$é';
+    const { REDIS_URL } = read({ REDIS_PASSWORD: password });
+    assert.equal(decodeURIComponent(new URL(REDIS_URL).password), password);
+    const url = new URL(read({ DATABASE_URL: 'postgres://user@db/x', DATABASE_PASSWORD: password }).DATABASE_URL);
+    assert.deepEqual([url.username, decodeURIComponent(url.password), url.host], ['user', password, 'db']);
+    assert.equal(read({ DATABASE_PASSWORD: password }).DATABASE_URL, backend.DATABASE_URL);
+  });
+
   it('reads secrets from files', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'config-'));
     const file = join(folder, 'key');

@@ -15,8 +15,9 @@ export function checkSettings(values: EnvFile): Finding[] {
 /** What the compose file sets where the file does not. */
 export function environment(values: EnvFile): EnvFile {
   return {
-    REDIS_URL: `redis://:${values['REDIS_PASSWORD']}@redis:6379`,
-    DATABASE_URL: `postgres://ragbase:${values['POSTGRES_PASSWORD']}@postgres:5432/ragbase`,
+    REDIS_URL: 'redis://redis:6379',
+    DATABASE_URL: 'postgres://ragbase@postgres:5432/ragbase',
+    DATABASE_PASSWORD: values['POSTGRES_PASSWORD'] ?? '',
     CALLBACK_URL: 'http://backend:9464',
     ...values,
     NODE_ENV: 'production',
