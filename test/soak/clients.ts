@@ -35,7 +35,7 @@ const anyKept = (random: Random) => kept[Math.floor(random() * kept.length)] ?? 
 
 async function upload(service: Service, text: string): Promise<ShownDocument> {
   const response = await service.upload('soak.txt', text, { collection: COLLECTION });
-  if (!response.ok) throw new Error(`an upload was answered ${response.status}`);
+  if (!response.ok) throw new Error(`an upload was answered ${response.status}: ${await response.text()}`);
   return (await response.json()) as ShownDocument;
 }
 
