@@ -33,8 +33,13 @@ export async function prepareDocuments(service: Service): Promise<void> {
 const kept: string[] = [];
 const anyKept = (random: Random) => kept[Math.floor(random() * kept.length)] ?? '';
 
-async function upload(service: Service, text: string): Promise<ShownDocument> {
+/** A door that is full may be tried again; one that stays shut ends the run. */
+async function upload(service: Service, text: string, tries = 30): Promise<ShownDocument> {
   const response = await service.upload('soak.txt', text, { collection: COLLECTION });
+  if (response.status === 429 && tries > 1) {
+    await setTimeout(1_000);
+    return upload(service, text, tries - 1);
+  }
   if (!response.ok) throw new Error(`an upload was answered ${response.status}: ${await response.text()}`);
   return (await response.json()) as ShownDocument;
 }
