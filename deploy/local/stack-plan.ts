@@ -17,7 +17,7 @@ export interface StackPlan {
 }
 
 /** What the ai-worker must not be able to reach. Empty, not absent: a `.env` would fill the gap. */
-const NOT_FOR_WORKER = ['DATABASE_URL', 'API_KEY', 'METRICS_TOKEN'];
+const NOT_FOR_WORKER = ['DATABASE_URL', 'DATABASE_PASSWORD', 'API_KEY', 'METRICS_TOKEN'];
 
 /**
  * Completes the settings: what the user set stays, the rest is made here.

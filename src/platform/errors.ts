@@ -63,10 +63,10 @@ export function errorType(thrown: unknown): string {
 }
 
 /**
- * Sockets that broke, and the SQLSTATE classes of a server that is away, full, starting, read-only, or too busy for a
- * statement: 40 (serialization, deadlock), 55 (locks), 57 (operator, timeouts).
+ * Sockets that broke, and the SQLSTATE classes of a server that is away, full, starting, read-only, lets nobody in, or is
+ * too busy for a statement: 28 (password), 40 (serialization, deadlock), 55 (locks), 57 (operator, timeouts).
  */
-const UNAVAILABLE_CODES = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN|08|25006|40|53|55|57)/;
+const UNAVAILABLE_CODES = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN|08|25006|25P03|28|40|53|55|57)/;
 
 /** SQLSTATEs of values that a client can send past our checks: encodings, dates, numbers. */
 const INVALID_VALUE_CODES = /^22(003|007|008|021|P02|P03|P05)$/;
