@@ -13,6 +13,7 @@ import { errorResponse } from '../../src/platform/error-response.ts';
 import { httpTelemetry } from '../../src/platform/http-telemetry.ts';
 import { givenDocument, mustFind } from '../support/documents.ts';
 import { memoryLogger } from '../support/memory-logger.ts';
+import { resetSocket } from '../support/reset-socket.ts';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts';
 import { until } from '../support/until.ts';
 
@@ -90,7 +91,7 @@ describe('what is sent of a document', () => {
       let received = 0;
       socket.on('data', (piece) => {
         received += piece.length;
-        if (received > SIZE) socket.resetAndDestroy();
+        if (received > SIZE) resetSocket(socket);
       });
       await once(socket, 'close');
       assert.deepEqual(await logged(), [{ message: 'request', status: 200 }]);

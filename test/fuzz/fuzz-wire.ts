@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { type Random, seededRandom } from '../chaos/random.ts';
+import { resetSocket } from '../support/reset-socket.ts';
 import type { Service, ShownDocument } from '../support/service.ts';
 import { until } from '../support/until.ts';
 import { type Exchange, exchangeOf, type Target } from './wire-requests.ts';
@@ -94,7 +95,7 @@ export function converse(url: string, { pieces, end, leaveMs }: Exchange): Promi
         await setImmediate();
       }
       if (end === 'half-closed') socket.end();
-      const leave = end === 'reset' ? () => socket.resetAndDestroy() : () => socket.destroy();
+      const leave = end === 'reset' ? () => resetSocket(socket) : () => socket.destroy();
       leaving = setTimeout(leave, leaveMs);
       if (end === 'answered') answered = leave;
     });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { seededRandom } from '../chaos/random.ts';
+import { resetSocket } from '../support/reset-socket.ts';
 import { type Service, type ShownDocument, startService } from '../support/service.ts';
 import { until } from '../support/until.ts';
 
@@ -39,7 +40,7 @@ describe('clients that leave in the middle', function suite() {
     const isPolite = random() < 0.5;
     return new Promise((resolve) => {
       let received = 0;
-      const gone = () => (isPolite ? socket.destroy() : socket.resetAndDestroy());
+      const gone = () => (isPolite ? socket.destroy() : resetSocket(socket));
       const socket = connect(Number(port), hostname, () => {
         socket.write(request.slice(0, limits.sent), () => (limits.read === 0 ? gone() : undefined));
       });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { Random } from '../chaos/random.ts';
+import { resetSocket } from '../support/reset-socket.ts';
 import type { Service, ShownDocument } from '../support/service.ts';
 
 /** Does one thing, as clients do that do not behave. */
@@ -78,7 +79,7 @@ async function cutRequest(
   // Not the last byte: then it would be a document.
   socket.write(request.slice(0, Math.floor(random() * (request.length - 1))));
   await setTimeout(random() * 30);
-  random() < 0.5 ? socket.destroy() : socket.resetAndDestroy();
+  random() < 0.5 ? socket.destroy() : resetSocket(socket);
 }
 
 async function openStream(service: Service, random: Random): Promise<void> {

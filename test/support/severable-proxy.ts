@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { resetSocket } from './reset-socket.ts';
 
 /** A way to a server that can be cut, as a network is. */
 export interface SeverableProxy {
@@ -45,8 +46,7 @@ export async function openSeverableProxy(port: number): Promise<SeverableProxy> 
   const breakAll = () => {
     for (const { incoming, outgoing } of pairs) {
       // What one end never reads would hold its FIN back.
-      incoming.resetAndDestroy();
-      outgoing.resetAndDestroy();
+      for (const socket of [incoming, outgoing]) resetSocket(socket);
     }
   };
   const hold = () => {
