@@ -77,7 +77,7 @@ interface Entry {
 function countInMemory(windowMs: number) {
   const entries = new Map<string, Entry>();
   const entryOf = (type: string): Entry => {
-    const now = Date.now();
+    const now = performance.now();
     for (const [other, { until }] of entries) if (until < now) entries.delete(other);
     const entry = entries.get(type) ?? { count: 0, until: now + windowMs, toldUntil: 0 };
     entries.set(type, entry);
@@ -87,14 +87,14 @@ function countInMemory(windowMs: number) {
     count(type: string, threshold: number): number | undefined {
       const entry = entryOf(type);
       entry.count += 1;
-      if (entry.count < threshold || entry.toldUntil > Date.now()) return undefined;
+      if (entry.count < threshold || entry.toldUntil > performance.now()) return undefined;
       entry.toldUntil = entry.until;
       return entry.count;
     },
-    wasTold: (type: string): boolean => (entries.get(type)?.toldUntil ?? 0) > Date.now(),
+    wasTold: (type: string): boolean => (entries.get(type)?.toldUntil ?? 0) > performance.now(),
     untold(type: string, waitMs: number): void {
       const entry = entries.get(type);
-      if (entry) entry.toldUntil = Math.min(entry.toldUntil, Date.now() + waitMs);
+      if (entry) entry.toldUntil = Math.min(entry.toldUntil, performance.now() + waitMs);
     },
   };
 }

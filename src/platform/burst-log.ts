@@ -32,19 +32,19 @@ export function burstLog({ logger, subject, fields = {}, quietMs = 10_000, descr
       failures += 1;
       const problem = describe?.(error);
       const isNews = problem !== undefined && !told.has(problem);
-      if (openSince === undefined ? Date.now() < quietUntil : !isNews) return;
-      openSince ??= Date.now();
+      if (openSince === undefined ? performance.now() < quietUntil : !isNews) return;
+      openSince ??= performance.now();
       if (problem !== undefined) told.add(problem);
       logger.warn(`${subject} fails`, { ...fields, errorType: errorType(error), ...(problem && { problem }) });
     },
     recovered() {
       if (openSince === undefined) return;
-      const seconds = Math.round((Date.now() - openSince) / 1000);
+      const seconds = Math.round((performance.now() - openSince) / 1000);
       logger.info(`${subject} works again`, { ...fields, failures, seconds });
       failures = 0;
       openSince = undefined;
       told.clear();
-      quietUntil = Date.now() + quietMs;
+      quietUntil = performance.now() + quietMs;
     },
   };
 }

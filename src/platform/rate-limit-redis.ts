@@ -37,12 +37,12 @@ export function openLimitRedis({ url, logger, timeoutMs = 150, pauseMs = 1_000 }
     log,
     async send(args) {
       // Several commands for a request, and many requests: each would wait for a Redis that is frozen.
-      if (Date.now() < pausedUntil) throw new RedisTimeoutError('Redis was silent a moment ago');
+      if (performance.now() < pausedUntil) throw new RedisTimeoutError('Redis was silent a moment ago');
       try {
         // A span of it in each request's trace would cost more than it tells.
         return (await untraced(() => sendCommand(client, args, { timeoutMs }))) as RedisReply;
       } catch (error) {
-        if (error instanceof RedisTimeoutError) pausedUntil = Date.now() + pauseMs;
+        if (error instanceof RedisTimeoutError) pausedUntil = performance.now() + pauseMs;
         throw error;
       }
     },
