@@ -55,10 +55,6 @@ export async function launch(options: Launch & { dataDir: string }): Promise<nev
       ...(options.services && { services: options.services }),
       stopSignal: stopping.signal,
       killSignal: killing.signal,
-      onGiveUp: (error) => {
-        fail(error);
-        stopping.abort();
-      },
     });
     await use(stack, options, stopping.signal).catch((error: unknown) => {
       if (!stopping.signal.aborted) fail(error);

@@ -44,7 +44,7 @@ async function startPostgres(plan: StackPlan, closers: AsyncDisposableStack): Pr
   if (plan.postgresPort === undefined) return;
   const postgres = superviseServer(
     { name: 'postgres', port: plan.postgresPort, dataDir, password: plan.embeddedPassword, env: plan.backend.env },
-    { onLine: printLine, onSpawn: () => undefined, onGiveUp: () => stopping.abort(), stopTimeoutMs: stopTimeout(plan) },
+    { onLine: printLine, onSpawn: () => undefined, stopTimeoutMs: stopTimeout(plan) },
   );
   closers.defer(async () => {
     await postgres.stop();

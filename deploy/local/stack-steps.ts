@@ -15,7 +15,7 @@ export interface Services {
 /** One thing that is done at the start; the process that it started, if it goes on running. */
 export type Step = () => Promise<Supervised | undefined> | Supervised;
 
-export interface StepOptions extends Pick<SuperviseOptions, 'onLine' | 'onSpawn' | 'onGiveUp'> {
+export interface StepOptions extends Pick<SuperviseOptions, 'onLine' | 'onSpawn'> {
   dataDir: string;
   services: Services | undefined;
 }

@@ -19,8 +19,6 @@ export interface StackOptions {
   ports?: 'configured' | 'free';
   /** What the processes write, and what the launcher has to say. */
   onLine?: OnLine;
-  /** Told once, when something that had started can't be kept running; the stack must be stopped then. */
-  onGiveUp?: (error: LaunchError) => void;
   /** How long to wait for another launcher to leave the data folder, in ms. */
   lockWaitMs?: number;
   /** Breaks off a start: what has been started is stopped, and the start rejects. */
@@ -59,7 +57,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const runFile = join(dataDir, 'last-run.json');
   const running: Supervised[] = [];
   const onSpawn = () => recordRun(runFile, running);
-  const onGiveUp = async (error: LaunchError) => options.onGiveUp?.(await orDiskFull(error, dataDir));
   const stop = once(async () => {
     let clean = true;
     for (const one of running.toReversed()) clean = (await one.stop()) && clean;
@@ -72,7 +69,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const plan = await planStack({ dataDir, env: options.env, ports: options.ports ?? 'configured' });
     await waitForPorts(wantedPorts(plan), { file: runFile, waitMs: stopTimeout(plan), onNote });
-    for (const step of stackSteps(plan, { dataDir, services: options.services, onLine, onSpawn, onGiveUp })) {
+    for (const step of stackSteps(plan, { dataDir, services: options.services, onLine, onSpawn })) {
       options.stopSignal?.throwIfAborted();
       const started = await step();
       if (!started) continue;

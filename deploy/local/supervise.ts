@@ -4,8 +4,10 @@ import { LaunchError } from './launch-error.ts';
 
 /** A process that ran this long before it crashed had started well; the count begins anew. */
 const STABLE_MS = 30_000;
-/** Waits before the restarts that follow each other; after the last, the process is given up. */
+/** Waits before the restarts that follow each other. After the last, a process that never was ready is given up. */
 const BACKOFF_MS = [250, 500, 1_000, 2_000, 4_000];
+/** One that was, is started again for ever: what ended it may be over by then. */
+const LONGEST_BACKOFF_MS = 30_000;
 const FIRST_READY_MS = 120_000;
 
 export interface SuperviseOptions {
@@ -16,8 +18,6 @@ export interface SuperviseOptions {
   stopTimeoutMs: number;
   /** Told at each further start: the process has a new id. */
   onSpawn: () => void;
-  /** Told once, when a process that had been ready can't be kept running. */
-  onGiveUp: (error: LaunchError) => void;
 }
 
 /** A process that is started again when it crashes. */
@@ -85,7 +85,7 @@ async function keepRunning(supervision: Supervision): Promise<void> {
       return giveUp(supervision, `could not start: ${said ?? `${describeExit(exit)}, see its lines above`}`);
     if (Date.now() - startedAt > STABLE_MS) crashes = 0;
     const why = said ?? `ended by itself (${describeExit(exit)})`;
-    const delay = BACKOFF_MS[crashes];
+    const delay = BACKOFF_MS[crashes] ?? (supervision.wasReady ? LONGEST_BACKOFF_MS : undefined);
     if (delay === undefined) return giveUp(supervision, `can't be kept running: ${why}`);
     options.onLine({ name: 'ragbase', text: `${spec.name}: ${why}; starting it again in ${delay} ms` });
     await sleep(delay, undefined, { signal: stopping.signal }).catch(() => undefined);
@@ -115,10 +115,8 @@ async function untilExit(supervision: Supervision): Promise<Exit> {
   return exit;
 }
 
-function giveUp({ spec, options, first, wasReady }: Supervision, reason: string): void {
-  const error = new LaunchError(`${spec.name} ${reason}`);
-  if (wasReady) options.onGiveUp(error);
-  else first.reject(error);
+function giveUp({ spec, first }: Supervision, reason: string): void {
+  first.reject(new LaunchError(`${spec.name} ${reason}`));
 }
 
 const describeExit = ({ code, signal }: Exit): string => (signal ? `killed by ${signal}` : `exit status ${code}`);

@@ -32,7 +32,7 @@ async function openEmbedded(): Promise<ChaosDatabase> {
   const password = randomUUID();
   const postgres = superviseServer(
     { name: 'postgres', port, dataDir, password, env: process.env },
-    { onLine: () => undefined, onSpawn: () => undefined, onGiveUp: () => undefined, stopTimeoutMs: 10_000 },
+    { onLine: () => undefined, onSpawn: () => undefined, stopTimeoutMs: 10_000 },
   );
   await postgres.firstReady;
   const way = await openSeverableProxy(port);

@@ -75,6 +75,23 @@ describe('startStack', function () {
     assert.ok(await lockIsFree(folder.path));
   });
 
+  it('starts a service again for as long as it crashes, once it had been ready', async function repeatedly() {
+    this.timeout(60_000);
+    await using folder = await temporaryFolder();
+    const said: string[] = [];
+    const stack = await startStack({ ...options(folder.path), onLine: ({ text }) => said.push(text) });
+    const pid = () => stack.processes.find(({ name }) => name === 'backend')?.pid ?? 0;
+    const restarts = () => said.filter((text) => text.startsWith('backend: ended by itself'));
+    for (let crash = 1; crash <= 6; crash += 1) {
+      const before = pid();
+      process.kill(before, 'SIGKILL');
+      await until(() => restarts().length === crash);
+      if (crash < 6) await until(() => pid() !== before);
+    }
+    assert.match(restarts().at(-1) ?? '', /starting it again in 30000 ms$/);
+    await stack.stop();
+  });
+
   it('refuses a data folder that another launcher uses, naming it', async () => {
     await using folder = await temporaryFolder();
     const first = await startStack(options(folder.path));
