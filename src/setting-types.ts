@@ -19,7 +19,11 @@ export const milliseconds = count;
 export const delay = z.coerce.number().int().min(0).max(600_000).default(0);
 
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
-export const postgresUrl = serverUrl(/^postgres(ql)?:\/\//, 'postgres://user:password@host:5432/name');
+export const postgresUrl = serverUrl(/^postgres(ql)?:\/\//, 'postgres://user:password@host:5432/name').refine(
+  // libpq would go on without TLS where the server has none; pg would not.
+  (text) => !['prefer', 'allow'].includes(URL.parse(text)?.searchParams.get('sslmode') ?? ''),
+  'says sslmode=prefer or allow, which can not be had here: write disable, require, no-verify or verify-full',
+);
 export const redisUrl = serverUrl(/^rediss?:\/\//, 'redis://user:password@host:6379');
 
 /** The address of a server, with what logs in there. The faults quote nothing of it. */

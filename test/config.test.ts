@@ -57,6 +57,11 @@ describe('config', () => {
 
   it('tells no secret in a fault', () => {
     assert.doesNotMatch(faultsOf({ ...backend, DATABASE_URL: 'mysql://user:hush@db' }), /hush/);
+    assert.match(
+      faultsOf({ ...backend, DATABASE_URL: 'postgres://u:p@db/x?sslmode=prefer' }),
+      /DATABASE_URL: .*verify-full/,
+    );
+    assert.equal(faultsOf({ ...backend, DATABASE_URL: 'postgres://u:p@db/x?sslmode=require' }), '');
   });
 
   it('takes any password that is percent-encoded, and says how where one is not', () => {
