@@ -51,8 +51,9 @@ export function watchAgreement({ backend, space, logger, lifecycle, onChange }: 
 
   async function watch(): Promise<void> {
     while (!lifecycle.signal.aborted) {
-      await ask().catch((error: unknown) => logger.debug('the backend does not say', { reason: errorType(error) }));
+      // Before it is asked: a doubt that comes meanwhile is heard at once.
       wake = new AbortController();
+      await ask().catch((error: unknown) => logger.debug('the backend does not say', { reason: errorType(error) }));
       if (lifecycle.signal.aborted) return;
       await setTimeout(holds ? AGAIN_MS : FIRST_MS, undefined, { signal: wake.signal }).catch(() => undefined);
     }

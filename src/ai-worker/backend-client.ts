@@ -54,6 +54,8 @@ export interface BackendClient {
 }
 
 const ANSWER_MS = 10_000;
+/** Of the largest document: less than a worker may stand still. */
+const CONTENT_MS = 240_000;
 /** Longer than the backend needs for a step of storing; on a way that broke without a word, nothing moves any more. */
 const SILENT_RESULT_MS = 120_000;
 
@@ -106,7 +108,10 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
       persist(
         async () => {
           const response = await passTraceOn(() =>
-            fetch(url(`/internal/documents/${documentId}/content`), { headers: { authorization }, signal }),
+            fetch(url(`/internal/documents/${documentId}/content`), {
+              headers: { authorization },
+              signal: AbortSignal.any([signal, AbortSignal.timeout(CONTENT_MS)]),
+            }),
           );
           await check(response);
           return new Uint8Array(await response.arrayBuffer());

@@ -35,15 +35,19 @@ export function openHandsForOthers(options: HandsForOthersOptions): (graceMs: nu
   const stopping = new AbortController();
   const handBack = new AbortController();
 
+  // The same until there is an answer: one that was lost may have been a document.
+  let ticket = randomUUID();
+
   async function ask(): Promise<void> {
     if (busy.size >= count || !options.isNeeded()) return;
     const held = inHand.of(lane);
     const claimed = await options.claim({
-      ticket: randomUUID(),
+      ticket,
       holding: held.map(({ documentId }) => documentId),
       exceptOwners: busy.size === count - 1 ? held.map(({ owner }) => owner) : [],
       exceptShares: held,
     });
+    ticket = randomUUID();
     log.recovered();
     if (!claimed) return;
     const work = options.work(claimed, handBack.signal).finally(() => busy.delete(work));

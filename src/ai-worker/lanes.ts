@@ -32,7 +32,7 @@ export interface Lanes {
   open(): void;
   /** Takes no more jobs, and hands those in the works back at once. */
   pause(): Promise<void>;
-  /** Whether the queues answer; false while none is open. */
+  /** Whether the queues answer; while none is open, nothing is asked of them. */
   ready(): Promise<boolean>;
   /** Jobs in the works. */
   active(lane: Lane): number;
@@ -82,7 +82,7 @@ export function openLanes(options: LanesOptions): Lanes {
     pause: () => close(0),
     ready: async () => {
       const open = lanes;
-      return open !== undefined && (await Promise.all(LANES.map((lane) => open[lane].consumer.ready()))).every(Boolean);
+      return open === undefined || (await Promise.all(LANES.map((lane) => open[lane].consumer.ready()))).every(Boolean);
     },
     active: (lane) => lanes?.[lane].consumer.active() ?? 0,
     waiting: async (lane) => (await lanes?.[lane].consumer.waiting()) ?? 0,

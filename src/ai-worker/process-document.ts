@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { type Span, trace } from '@opentelemetry/api';
 import {
   ATTR_CHUNK_COUNT,
@@ -46,6 +47,9 @@ export interface ProcessDeps {
   /** Told when the backend says that this worker can't work for it. */
   onDisagreement: () => void;
 }
+
+/** Longer than it takes to ask the backend once more, and to hand everything back. */
+const DISAGREEMENT_MS = 20_000;
 
 const tracer = trace.getTracer('ragbase.ai-worker');
 
@@ -99,18 +103,11 @@ async function notClaimed(error: unknown, job: Job, signal: AbortSignal, deps: P
   if (error instanceof AttemptLostError || signal.aborted) return;
   if (error instanceof DisagreementError) {
     deps.onDisagreement();
-    // Kept until all jobs are handed back: dropped, it would only come again half a minute later.
-    await aborted(signal);
+    // Kept until all jobs are handed back, unless the backend agrees by then: dropped, it comes again half a minute later.
+    await setTimeout(DISAGREEMENT_MS, undefined, { signal }).catch(() => undefined);
   } else if (error instanceof ContractError) {
     deps.logger.error('the backend refuses to say what a job is about', { documentId: job.documentId, error });
   } else deps.logger.warn('could not ask for a document', { documentId: job.documentId, error });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: ProcessDeps): Promise<void> {
@@ -183,7 +180,10 @@ async function settle(
       const failure = failureOf(error);
       markFailed(trace.getActiveSpan(), failure.code);
       deps.logger.warn('attempt failed', { code: failure.code, retryable: failure.retryable, error });
-      await deps.backend.fail(claimed, failure, signals.shutdown);
+      await deps.backend.fail(claimed, failure, signals.shutdown).catch((refused: unknown) => {
+        if (!signals.shutdown.aborted || refused instanceof AttemptLostError) throw refused;
+        return deps.backend.release(claimed);
+      });
     }
   } catch (failure) {
     if (!(failure instanceof AttemptLostError))

@@ -30,6 +30,8 @@ export function startSigns(
       await setTimeout(third, undefined, { signal: ended.signal });
       await deps.backend.progress(claimed, now, third).catch((error: unknown) => {
         if (error instanceof AttemptLostError) lost.abort(error);
+        // Whoever waits for a backend that is away does not stand still.
+        else deps.onProgress();
       });
     }
   };

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { Logger } from '../platform/logger.ts';
 import type { AfterFailure } from './attempt-ends.ts';
 import { dispatch } from './dispatch.ts';
@@ -20,7 +21,7 @@ const OF_THE_FILE: readonly (ProcessingErrorCode | null)[] = [
 export async function afterFailure(
   document: AfterFailure,
   outcome: 'failed' | 'lost',
-  deps: { producers: Producers; logger: Logger },
+  deps: { pool: pg.Pool; producers: Producers; logger: Logger },
 ): Promise<void> {
   recordAttempt(document.lane, document.counted ? outcome : 'refunded');
   if (document.is_due) return void (await dispatch(document, deps));

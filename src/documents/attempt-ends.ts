@@ -89,23 +89,18 @@ async function endOwnAttempt(
  * where one was lost before; others may be a worker's bad luck, such as two restarts of its machine, and do not.
  * @returns those that were ended: not one that gave a sign of life just now.
  */
-export function endLostAttempts(
+export async function endLostAttempts(
   pool: pg.Pool,
   silent: readonly OpenAttempt[],
   policy: AttemptPolicy,
 ): Promise<AfterFailure[]> {
-  return transaction(
-    pool,
-    async (client) => {
-      const ended: AfterFailure[] = [];
-      for (const open of silent) {
-        const after = await endLostAttempt(client, open, policy);
-        if (after) ended.push(after);
-      }
-      return ended;
-    },
-    { statementMs: LONG_STATEMENT_MS },
-  );
+  const ended: AfterFailure[] = [];
+  const limits = { statementMs: LONG_STATEMENT_MS };
+  for (const open of silent) {
+    const after = await transaction(pool, (client) => endLostAttempt(client, open, policy), limits);
+    if (after) ended.push(after);
+  }
+  return ended;
 }
 
 async function endLostAttempt(

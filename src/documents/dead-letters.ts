@@ -88,7 +88,7 @@ async function requeue(filter: FailedFilter, { pool, producers, logger, admissio
       requeued += rows.length;
       for (const row of rows) {
         admission.accepted(lane, row.owner);
-        if (enqueued) await dispatch(row, { producers, logger });
+        if (enqueued) await dispatch(row, { pool, producers, logger });
       }
     }
   }

@@ -1,4 +1,5 @@
 import { type Link, trace } from '@opentelemetry/api';
+import type pg from 'pg';
 import type { Logger } from '../platform/logger.ts';
 import { QueueUnavailableError } from '../platform/queue.ts';
 import { traceOf } from '../platform/trace-context.ts';
@@ -10,12 +11,25 @@ import type { Producers } from './producers.ts';
 export type Dispatchable = Pick<DocumentRow, 'id' | 'lane' | 'last_attempt' | 'trace_context' | 'requested_by'>;
 
 /**
- * Puts the next attempt of a queued document that is due on its lane's queue, as part of the document's trace.
- * Safe to repeat: the job's id says which attempt it is for. Never rejects: the document is accepted all the same,
- * and housekeeping will put it on its way.
- * @returns whether the queue took it.
+ * Puts the next attempt of a queued document on its way; where the queue does not take it now, housekeeping does so
+ * as soon as it does. Never rejects: the document is accepted all the same.
  */
 export async function dispatch(
+  document: Dispatchable,
+  deps: { pool: pg.Pool; producers: Producers; logger: Logger },
+): Promise<void> {
+  if (await enqueue(document, deps)) return;
+  await deps.pool
+    .query(`UPDATE documents SET enqueued_at = NULL WHERE id = $1 AND status = 'queued'`, [document.id])
+    .catch((error: unknown) => deps.logger.debug('a document waits half a minute longer', { error }));
+}
+
+/**
+ * Puts the next attempt of a queued document that is due on its lane's queue, as part of the document's trace.
+ * Safe to repeat: the job's id says which attempt it is for. Never rejects.
+ * @returns whether the queue took it.
+ */
+export async function enqueue(
   document: Dispatchable,
   deps: { producers: Producers; logger: Logger },
 ): Promise<boolean> {

@@ -5,7 +5,8 @@ import type { Logger } from '../platform/logger.ts';
 import { afterFailure } from './after-failure.ts';
 import { endLostAttempts } from './attempt-ends.ts';
 import { type AttemptPolicy, IS_DUE } from './attempts.ts';
-import { type Dispatchable, dispatch } from './dispatch.ts';
+import { type Dispatchable, enqueue } from './dispatch.ts';
+import { LANES } from './formats.ts';
 import { sweepParts } from './parts.ts';
 import type { Producers } from './producers.ts';
 import type { QueueMonitor } from './queue-state.ts';
@@ -75,18 +76,24 @@ export async function dispatchDue(
 ): Promise<number> {
   const { pool } = options;
   const due = await asLeader(pool, DISPATCH_LOCK, async (client) => {
-    const { rows } = await client.query<Dispatchable>(
-      `UPDATE documents SET enqueued_at = now() WHERE id IN (
-         SELECT id FROM documents WHERE status = 'queued' AND ${IS_DUE}
-           AND (enqueued_at IS NULL OR enqueued_at > now() + ${QUEUE_AGAIN_AFTER}
-             OR greatest(enqueued_at, not_before) < now() - ${QUEUE_AGAIN_AFTER})
-         ORDER BY queued_at LIMIT 500 FOR UPDATE SKIP LOCKED)
-       RETURNING *`,
-    );
-    return rows;
+    const found: Dispatchable[] = [];
+    // Each lane by itself, those first that never were on the queue: a long line in one must not hide the other.
+    for (const lane of LANES) {
+      const { rows } = await client.query<Dispatchable>(
+        `UPDATE documents SET enqueued_at = now() WHERE id IN (
+           SELECT id FROM documents WHERE status = 'queued' AND lane = $1 AND ${IS_DUE}
+             AND (enqueued_at IS NULL OR enqueued_at > now() + ${QUEUE_AGAIN_AFTER}
+               OR greatest(enqueued_at, not_before) < now() - ${QUEUE_AGAIN_AFTER})
+           ORDER BY enqueued_at NULLS FIRST, queued_at LIMIT 500 FOR UPDATE SKIP LOCKED)
+         RETURNING *`,
+        [lane],
+      );
+      found.push(...rows);
+    }
+    return found;
   });
   if (!due) return 0;
-  const sent = await Promise.all(due.map((document) => dispatch(document, options)));
+  const sent = await Promise.all(due.map((document) => enqueue(document, options)));
   const failed = due.filter((_, index) => !sent[index]).map((document) => document.id);
   // Not on the queue after all: due again at the next pass.
   if (failed.length > 0)

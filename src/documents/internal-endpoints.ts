@@ -172,8 +172,15 @@ export function internalEndpoints(deps: InternalDeps): Endpoint[] {
   ];
 }
 
+const toldOfWorkers = new WeakSet<Logger>();
+
 /** @throws DomainError `INCOMPATIBLE` where the worker can't work for this backend. */
 function assertAgreement(worker: Parameters<typeof disagreement>[0], deps: InternalDeps): void {
+  // Of the version before: it is taken at its word, as an upgrade needs, and whoever left it running should know.
+  if (worker.space === undefined && !toldOfWorkers.has(deps.logger)) {
+    toldOfWorkers.add(deps.logger);
+    deps.logger.warn('an ai-worker of an earlier version does not say which model it embeds with; upgrade it soon');
+  }
   const fault = disagreement(worker, agreementOf(deps));
   if (fault !== undefined) throw new DomainError('INCOMPATIBLE', fault);
 }

@@ -19,31 +19,34 @@ export interface LaneReading extends LaneState {
 
 const nothing: LaneReading = { queued: 0, processing: 0, delayed: 0, oldestSeconds: 0, owners: new Map() };
 
-/** Reads the state of every lane; only open documents are looked at, by a partial index. */
+/** Reads the state of every lane; only open documents are looked at, by partial indexes. */
 export async function readQueueState(pool: pg.Pool): Promise<Record<Lane, LaneReading>> {
   const { rows } = await pool.query<LaneState & { lane: Lane; owner: string }>(
-    `SELECT lane, owner,
-       count(*) FILTER (WHERE status = 'queued' AND ${IS_DUE})::int AS queued,
-       count(*) FILTER (WHERE status = 'processing')::int AS processing,
-       count(*) FILTER (WHERE status = 'queued' AND NOT ${IS_DUE})::int AS delayed,
-       greatest(0, extract(epoch FROM now() - min(queued_at) FILTER (WHERE status = 'queued')))::float8 AS "oldestSeconds"
-     FROM documents WHERE status IN ('queued', 'processing') GROUP BY lane, owner`,
+    `SELECT lane, owner, count(*) FILTER (WHERE ${IS_DUE})::int AS queued, 0 AS processing,
+       count(*) FILTER (WHERE NOT ${IS_DUE})::int AS delayed,
+       greatest(0, extract(epoch FROM now() - min(queued_at)))::float8 AS "oldestSeconds"
+     FROM documents WHERE status = 'queued' GROUP BY lane, owner
+     UNION ALL
+     SELECT lane, owner, 0, count(*)::int, 0, 0 FROM documents WHERE status = 'processing' GROUP BY lane, owner`,
   );
-  const readingOf = (lane: Lane) => rows.filter((row) => row.lane === lane).reduce(addOwner, nothing);
-  return { fast: readingOf('fast'), heavy: readingOf('heavy') };
-}
-
-function addOwner(lane: LaneReading, { owner, ...own }: LaneState & { owner: string }): LaneReading {
-  return {
-    queued: lane.queued + own.queued,
-    processing: lane.processing + own.processing,
-    delayed: lane.delayed + own.delayed,
-    oldestSeconds: Math.max(lane.oldestSeconds, own.oldestSeconds),
-    owners: new Map(lane.owners).set(owner, {
-      waiting: own.queued + own.delayed,
-      oldestSeconds: own.oldestSeconds,
-    }),
+  const readingOf = (lane: Lane): LaneReading => {
+    const parts = rows.filter((row) => row.lane === lane);
+    const sum = (of: 'queued' | 'processing' | 'delayed') => parts.reduce((total, row) => total + row[of], 0);
+    const waiting = parts.filter(({ queued, delayed }) => queued + delayed > 0);
+    return {
+      queued: sum('queued'),
+      processing: sum('processing'),
+      delayed: sum('delayed'),
+      oldestSeconds: Math.max(0, ...waiting.map(({ oldestSeconds }) => oldestSeconds)),
+      owners: new Map(
+        waiting.map(({ owner, queued, delayed, oldestSeconds }) => [
+          owner,
+          { waiting: queued + delayed, oldestSeconds },
+        ]),
+      ),
+    };
   };
+  return { fast: readingOf('fast'), heavy: readingOf('heavy') };
 }
 
 /** The last reading, for admission and for series; a scrape never waits for the database. */

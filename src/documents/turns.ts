@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { errorType } from '../platform/errors.ts';
 import { type AttemptPolicy, IS_DUE } from './attempts.ts';
 import type { DocumentRow } from './document.ts';
 import type { Lane } from './formats.ts';
@@ -35,7 +36,7 @@ export async function takeTurn(
   policy: AttemptPolicy,
 ): Promise<Claimed | undefined> {
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const { rows } = await pool.query<Found>(TAKE, [
+    const rows = await take(pool, [
       request.lane,
       request.worker,
       request.ticket,
@@ -47,7 +48,7 @@ export async function takeTurn(
       request.holding ?? [],
     ]);
     const [found] = rows;
-    if (found?.id) return claimedOf(found, policy);
+    if (found?.id) return claimedOf(found as Found, policy);
     // Another worker may have been faster.
     if (!found?.chosen) return undefined;
   }
@@ -55,6 +56,16 @@ export async function takeTurn(
 }
 
 type Found = DocumentRow & { chosen: boolean };
+
+/** Where two with the same ticket come at once, the second finds what the first was given when it asks again. */
+async function take(pool: pg.Pool, parameters: unknown[]): Promise<Partial<Found>[]> {
+  try {
+    return (await pool.query<Found>(TAKE, parameters)).rows;
+  } catch (error) {
+    if (errorType(error) !== '23505') throw error;
+    return [{ chosen: true }];
+  }
+}
 
 /** A line is what waits of one collection of one key. Their heads are found by jumping through an index. */
 const TAKE = `

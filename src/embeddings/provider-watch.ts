@@ -27,6 +27,9 @@ const LONGEST_PAUSE_MS = 30_000;
 /** What a provider asks for beyond it is not believed: it may be back any time. */
 const LONGEST_ASKED_MS = 60_000;
 
+/** Its messages hold no text and no key. */
+const problemOf = (error: unknown): string | undefined => (error instanceof EmbeddingError ? error.message : undefined);
+
 /**
  * Watches every call, and while the provider is away asks it for a short vector now and again. The series
  * `embedding_provider_up`, and one line in the log when it goes and one when it is back.
@@ -34,7 +37,7 @@ const LONGEST_ASKED_MS = 60_000;
 export function watchProvider(embedder: Embedder, options: ProviderWatchOptions): ProviderWatch {
   const { logger, signal, firstPauseMs = 1_000 } = options;
   const { provider, model } = embedder;
-  const log = burstLog({ logger, subject: 'embedding provider', fields: { provider, model } });
+  const log = burstLog({ logger, subject: 'embedding provider', fields: { provider, model }, describe: problemOf });
   const first = Promise.withResolvers<number>();
   let isUp = false;
   let isProbing = false;

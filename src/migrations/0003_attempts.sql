@@ -14,6 +14,9 @@ CREATE INDEX document_parts_first ON document_parts (created_at) WHERE part = 0;
 -- over a key's collections, whoever came first; these are the heads of all lines, and when each was last served.
 ALTER TABLE documents ADD COLUMN owner text NOT NULL DEFAULT '';
 CREATE INDEX documents_waiting ON documents (lane, owner, collection, queued_at) WHERE status = 'queued';
+-- Nothing else may answer for what is queued: with statistics of an empty queue, any other index is taken, and sorted whole.
+DROP INDEX documents_open;
+CREATE INDEX documents_processing ON documents (lane, owner, collection) WHERE status = 'processing';
 CREATE TABLE turns (
   lane text NOT NULL,
   owner text NOT NULL,
@@ -24,4 +27,4 @@ CREATE TABLE turns (
 
 -- What asked for the attempt: the id of a job. Asked again, it is answered the same.
 ALTER TABLE attempts ADD COLUMN ticket text;
-CREATE INDEX attempts_open ON attempts (ticket) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX attempts_open ON attempts (worker, ticket) WHERE ended_at IS NULL;

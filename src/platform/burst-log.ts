@@ -31,8 +31,11 @@ export function burstLog({ logger, subject, fields = {}, quietMs = 10_000, descr
     failed(error) {
       failures += 1;
       const problem = describe?.(error);
+      const isQuiet = performance.now() < quietUntil;
+      if (openSince === undefined && !isQuiet) told.clear();
+      // Another problem is another line, however soon after the last.
       const isNews = problem !== undefined && !told.has(problem);
-      if (openSince === undefined ? performance.now() < quietUntil : !isNews) return;
+      if ((openSince !== undefined || isQuiet) && !isNews) return;
       openSince ??= performance.now();
       if (problem !== undefined) told.add(problem);
       logger.warn(`${subject} fails`, { ...fields, errorType: errorType(error), ...(problem && { problem }) });
@@ -43,7 +46,6 @@ export function burstLog({ logger, subject, fields = {}, quietMs = 10_000, descr
       logger.info(`${subject} works again`, { ...fields, failures, seconds });
       failures = 0;
       openSince = undefined;
-      told.clear();
       quietUntil = performance.now() + quietMs;
     },
   };

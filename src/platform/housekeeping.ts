@@ -6,6 +6,7 @@ import { errorType } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { markFailed } from './mark-failed.ts';
+import { postgresProblem } from './postgres-problems.ts';
 import { untraced } from './untraced.ts';
 
 /** Something that is to be done again and again. Whether one backend does it, or each, is the task's own affair. */
@@ -38,7 +39,7 @@ export function startHousekeeping(
 }
 
 async function repeat(task: Task, logger: Logger, signal: AbortSignal): Promise<void> {
-  const log = burstLog({ logger, subject: 'housekeeping', fields: { task: task.name } });
+  const log = burstLog({ logger, subject: 'housekeeping', fields: { task: task.name }, describe: postgresProblem });
   failures.add(0, { task: task.name });
   while (!signal.aborted) {
     try {

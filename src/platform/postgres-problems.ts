@@ -19,7 +19,10 @@ const PROBLEMS: readonly [RegExp, string][] = [
 
 /** What is wrong with the database, in words that quote nothing; undefined where it is not known. */
 export function postgresProblem(thrown: unknown): string | undefined {
+  // pg gives these no code.
   if (thrown instanceof Error && thrown.message === 'Query read timeout') return 'the database does not answer';
+  if (thrown instanceof Error && thrown.message.startsWith('timeout exceeded when trying to connect'))
+    return 'no connection to the database was to be had in time';
   const type = errorType(thrown);
   return PROBLEMS.find(([code]) => code.test(type))?.[1];
 }

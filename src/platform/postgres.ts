@@ -83,9 +83,10 @@ type Release = (error?: Error | boolean) => void;
 function replaceSilentConnections(pool: pg.Pool): void {
   const openedAt = new WeakMap<pg.PoolClient, number>();
   let suspectUntil = Number.NEGATIVE_INFINITY;
+  const wasPausedJustNow = watchPauses(pool);
   pool.on('connect', (client) => void openedAt.set(client, performance.now()));
   pool.on('release', (error: unknown) => {
-    if (error instanceof Error && isSilence(error)) suspectUntil = performance.now();
+    if (error instanceof Error && isSilence(error) && !wasPausedJustNow()) suspectUntil = performance.now();
   });
   const connect = pool.connect.bind(pool) as (callback: ConnectCallback) => void;
   const connectAnew = (callback: ConnectCallback): void =>
@@ -100,6 +101,21 @@ function replaceSilentConnections(pool: pg.Pool): void {
       connectAnew((error, client) => (client ? resolve(client) : reject(error as Error))),
     );
   }) as pg.Pool['connect'];
+}
+
+const BEAT_MS = 500;
+
+/** After a pause of this process, timers run before the answers are read that came meanwhile: nobody was silent. */
+function watchPauses(pool: pg.Pool): () => boolean {
+  let beatAt = performance.now();
+  let pausedAt = Number.NEGATIVE_INFINITY;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    if (pool.ended) clearInterval(timer);
+    if (now - beatAt > 3 * BEAT_MS) pausedAt = now;
+    beatAt = now;
+  }, BEAT_MS).unref();
+  return () => performance.now() - Math.max(pausedAt, beatAt) > 3 * BEAT_MS || performance.now() - pausedAt < BEAT_MS;
 }
 
 /** pg gives it no code. */

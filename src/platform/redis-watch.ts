@@ -46,7 +46,11 @@ export function watchSilence(
     if (stream !== heard.stream || stream.bytesRead !== heard.bytes) {
       heard = { stream, bytes: stream.bytesRead };
       silentTurns = 0;
-    } else silentTurns += 1;
+    } else {
+      // A connection that nobody asks anything, as while a worker's hands are full, owes no answer.
+      const owesAnswer = client.command_queue_length > 0 || !internals.ready;
+      silentTurns = owesAnswer ? silentTurns + 1 : 0;
+    }
     if (silentTurns >= 2 && !stream.destroyed) {
       onSilent();
       stream.destroy();

@@ -93,16 +93,21 @@ export function search(deps: SearchDeps, request: SearchRequest, signal?: AbortS
   });
 }
 
-function embedQuery(embedder: Embedder, query: string, signal: AbortSignal | undefined): Promise<Float32Array> {
+/** Longer than any provider takes for a line of text: somebody waits. */
+const EMBED_QUERY_MS = 10_000;
+
+function embedQuery(embedder: Embedder, query: string, left: AbortSignal | undefined): Promise<Float32Array> {
   return inSpan('embed', {}, async () => {
+    const late = AbortSignal.timeout(EMBED_QUERY_MS);
     try {
-      const [vector] = await embedder.embed([query], { purpose: 'query', ...(signal && { signal }) });
+      const signal = left ? AbortSignal.any([left, late]) : late;
+      const [vector] = await embedder.embed([query], { purpose: 'query', signal });
       if (!vector) throw new EmbeddingError('no vector came back', { retryable: true });
       return vector;
     } catch (cause) {
-      signal?.throwIfAborted();
-      if (!(cause instanceof EmbeddingError)) throw cause;
-      const retryAfter = Math.ceil((cause.retryAfterMs ?? 5_000) / 1000);
+      left?.throwIfAborted();
+      if (!(cause instanceof EmbeddingError) && !late.aborted) throw cause;
+      const retryAfter = Math.ceil(((cause instanceof EmbeddingError && cause.retryAfterMs) || 5_000) / 1000);
       const message = 'The query could not be embedded. Try again later, or search with mode "keyword".';
       throw new DomainError('UNAVAILABLE', message, { retryAfter, cause });
     }
