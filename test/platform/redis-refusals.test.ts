@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { openTally, type Tally } from '../../src/alerting/tally.ts';
 import { burstLog } from '../../src/platform/burst-log.ts';
 import { openProducer, type Producer } from '../../src/platform/queue.ts';
 import { type Consumer, openConsumer } from '../../src/platform/queue-consumer.ts';
 import { type LimitRedis, openLimitRedis } from '../../src/platform/rate-limit-redis.ts';
+import { rateLimitStore } from '../../src/platform/rate-limit-store.ts';
 import { closeRedis, openRedis, type RedisClient } from '../../src/platform/redis.ts';
 import { callRedis } from '../../src/platform/redis-command.ts';
 import { COUNT_PROBE, probeRedis } from '../../src/platform/redis-probe.ts';
@@ -13,6 +15,11 @@ import { openSeverableProxy } from '../support/severable-proxy.ts';
 import { until } from '../support/until.ts';
 
 const PASSWORD = 'p#a/s@s%zz:w?rd';
+
+interface RateLimitStore {
+  init(options: { windowMs: number }): void;
+  increment(key: string): Promise<{ totalHits: number }>;
+}
 
 /** Everything of a process that has a connection to Redis. */
 interface Parts {
@@ -82,6 +89,11 @@ describe('Redis that refuses', function () {
       await tally.count('type', 1_000);
       return Number(await command('EXISTS', ...(await keysOfTally()))) > 0;
     });
+  }
+  function rateLimitStoreOf(redis: LimitRedis): RateLimitStore {
+    const store = rateLimitStore({ redis, prefix: 'limit:requests:' }) as RateLimitStore;
+    store.init({ windowMs: 60_000 });
+    return store;
   }
   const keysOfTally = async () => ['none', ...((await command('KEYS', 'alert:count:*')) as string[])];
 
@@ -167,6 +179,21 @@ describe('Redis that refuses', function () {
       await allWork(early);
     });
   }
+
+  it('all but what README.md lists serves every connection', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    const [, rights = ''] = /^ACL SETUSER ragbase on >password ([^`]+)```/m.exec(readme) ?? [];
+    await command('ACL', 'DELUSER', 'ragbase');
+    await command('ACL', 'SETUSER', 'ragbase', 'on', `>${PASSWORD}`, ...rights.trim().split(/\s+/));
+    const listed = open();
+    await allWork(listed);
+    await listed.producer.send({ id: 'delayed', data: {}, delayUntil: new Date(Date.now() + 100) });
+    await until(() => listed.seen.has('delayed'));
+    const counted = await rateLimitStoreOf(listed.limit).increment('an address');
+    assert.equal(counted.totalHits, 1);
+    assert.equal((await listed.producer.counts()).waiting, 0);
+    assert.deepEqual(await command('ACL', 'LOG'), []);
+  });
 
   it('tells of one refusal in one line of each part, however long it lasts', async () => {
     await command('ACL', 'SETUSER', 'ragbase', 'resetpass', '>another');
