@@ -27,7 +27,7 @@ describe('a worker that takes no jobs any more', function suite() {
   const workerPid = () => service.stack.processes.find(({ name }) => name === 'worker')?.pid;
   const ready = async () => {
     const response = await fetch(new URL('/ready', service.stack.workerUrl));
-    const { checks, uptime } = (await response.json()) as { checks: object; uptime: number };
+    const { checks, uptime } = (await response.json()) as { checks: Record<string, boolean>; uptime: number };
     return { status: response.status, checks, uptime };
   };
   /** By lane: fast, heavy. */
@@ -64,16 +64,17 @@ describe('a worker that takes no jobs any more', function suite() {
 
   it('says so, to whoever asks for its health, while some wait', async () => {
     const worker = workerPid();
-    // Redis answers, and lets nobody wait for a job.
+    // Redis answers, and lets nobody wait for a job: the queue is seen to be away, and then that nothing gets on.
     await redis.command('ACL', 'SETUSER', 'default', '-brpoplpush');
     await cutWaiting();
     for (let index = 0; index < 3; index += 1) ids.push(await accept(`${index}.txt`, randomUUID()));
-    await until(async () => (await ready()).status === 503);
-    const { checks } = await ready();
+    await until(async () => !(await ready()).checks['progress']);
+    const { status, checks } = await ready();
+    assert.equal(status, 503);
     assert.deepEqual(checks, {
       backend: true,
-      redis: true,
-      queue: true,
+      redis: false,
+      queue: false,
       parser: true,
       progress: false,
       contract: true,
@@ -103,7 +104,7 @@ describe('a worker that takes no jobs any more', function suite() {
     const heavy = await accept('heavy.pdf', writePdf([[{ text: 'One page.' }]]));
     await until(async () => {
       assert.equal((await service.settled(await accept('light.txt', randomUUID()))).status, 'completed');
-      return (await ready()).status === 503;
+      return !(await ready()).checks['progress'];
     });
     assert.deepEqual(await stalled(), [0, 1]);
     await redis.command('ACL', 'SETUSER', 'default', 'clearselectors', '+brpoplpush');
