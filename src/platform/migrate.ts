@@ -17,6 +17,11 @@ const MIGRATION_MS = 24 * 60 * 60_000;
 export async function migrate(pool: pg.Pool, options: { directory: string; logger: Logger }): Promise<string[]> {
   const client = await pool.connect();
   const restore = allowLongStatements(client, MIGRATION_MS);
+  let lost: Error | undefined;
+  // The runner says the loss of its connection in words of its own, in which nobody would know it again.
+  client.once('end', () => {
+    lost = new Error('Connection terminated during the migrations');
+  });
   try {
     await assertFit(client);
     await client.query('SET statement_timeout = 0; SET lock_timeout = 0');
@@ -33,6 +38,8 @@ export async function migrate(pool: pg.Pool, options: { directory: string; logge
     });
     for (const { name } of run) options.logger.info('migrated', { migration: name });
     return run.map((migration) => migration.name);
+  } catch (error) {
+    throw lost ?? error;
   } finally {
     restore();
     // Not to be handed out again: it has no limits.

@@ -137,6 +137,17 @@ describe('a Postgres of its own machine', function suite() {
     }
   });
 
+  it('is known to be away where it goes in the middle of the migrations', async () => {
+    const migrating = migrate(pool, { directory: MIGRATIONS, logger: memory.logger });
+    const ended = assert.rejects(migrating, (error) => isUnavailable(error));
+    await until(() => pool.totalCount > 0 && pool.idleCount === 0);
+    way.cut();
+    await ended;
+    way.mend();
+    await admin((client) => client.query('CREATE EXTENSION IF NOT EXISTS vector'));
+    assert.ok((await migrate(pool, { directory: MIGRATIONS, logger: memory.logger })).length > 0);
+  });
+
   it('may be owned by a user who is nothing else; what only others may do is said', async () => {
     const user = `plain_${randomBytes(6).toString('hex')}`;
     const name = new URL(database.url).pathname.slice(1);
