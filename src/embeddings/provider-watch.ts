@@ -37,7 +37,13 @@ const problemOf = (error: unknown): string | undefined => (error instanceof Embe
 export function watchProvider(embedder: Embedder, options: ProviderWatchOptions): ProviderWatch {
   const { logger, signal, firstPauseMs = 1_000 } = options;
   const { provider, model } = embedder;
-  const log = burstLog({ logger, subject: 'embedding provider', fields: { provider, model }, describe: problemOf });
+  const log = burstLog({
+    logger,
+    subject: 'embedding provider',
+    fields: { provider, model },
+    describe: problemOf,
+    tells: 'first problem',
+  });
   const first = Promise.withResolvers<number>();
   let isUp = false;
   let isProbing = false;

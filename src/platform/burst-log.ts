@@ -19,10 +19,19 @@ export interface BurstLogOptions {
   quietMs?: number;
   /** What is wrong, in words that quote nothing, where it is known: told once in a burst, beside its first line. */
   describe?: (error: unknown) => string | undefined;
+  /** Whether another problem within a burst is told of, too: not where one and the same trouble shows in many ways. */
+  tells?: 'first problem' | 'each problem';
 }
 
 /** Lines carry the code of an error, never its message: that may quote what was sent. */
-export function burstLog({ logger, subject, fields = {}, quietMs = 10_000, describe }: BurstLogOptions): BurstLog {
+export function burstLog({
+  logger,
+  subject,
+  fields = {},
+  quietMs = 10_000,
+  describe,
+  tells = 'each problem',
+}: BurstLogOptions): BurstLog {
   let failures = 0;
   let openSince: number | undefined;
   let quietUntil = 0;
@@ -34,7 +43,7 @@ export function burstLog({ logger, subject, fields = {}, quietMs = 10_000, descr
       const isQuiet = performance.now() < quietUntil;
       if (openSince === undefined && !isQuiet) told.clear();
       // Another problem is another line, however soon after the last.
-      const isNews = problem !== undefined && !told.has(problem);
+      const isNews = tells === 'each problem' && problem !== undefined && !told.has(problem);
       if ((openSince !== undefined || isQuiet) && !isNews) return;
       openSince ??= performance.now();
       if (problem !== undefined) told.add(problem);
