@@ -12,17 +12,15 @@ import type { Lane } from '../documents/formats.ts';
 import {
   type Chunk,
   type Claimed,
-  type Failure,
   indexedText,
   type Job,
   jobId,
-  ProcessingError,
   queueName,
   type ResultChunk,
   type ResultEnd,
   type Stage,
 } from '../documents/job.ts';
-import { type Embedder, EmbeddingError } from '../embeddings/embedder.ts';
+import type { Embedder } from '../embeddings/embedder.ts';
 import { errorType } from '../platform/errors.ts';
 import { type Logger, withLogFields } from '../platform/logger.ts';
 import { markFailed } from '../platform/mark-failed.ts';
@@ -33,6 +31,7 @@ import type { InHand } from './in-hand.ts';
 import { recordStage } from './metrics.ts';
 import type { ParsePool } from './parse-pool.ts';
 import type { Parsed } from './parse-process.ts';
+import { settleAttempt } from './settle-attempt.ts';
 import { type SignsOfLife, startSigns } from './signs-of-life.ts';
 
 export interface ProcessDeps {
@@ -150,7 +149,7 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
       embedMs: Math.round(end.embedMs),
     });
   } catch (error) {
-    await settle(error, claimed, { shutdown, lost: lost.signal }, deps);
+    await settleAttempt(error, claimed, { shutdown, lost: lost.signal }, deps);
   } finally {
     life.stop();
   }
@@ -160,54 +159,6 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
 function traceChunking({ chunks, chunkMs }: Parsed): void {
   const attributes = { [ATTR_CHUNK_COUNT]: chunks.length };
   tracer.startSpan('chunk', { startTime: Date.now() - chunkMs, attributes }).end();
-}
-
-/** Tells the backend how an attempt ended that did not succeed. */
-async function settle(
-  error: unknown,
-  claimed: Claimed,
-  signals: { shutdown: AbortSignal; lost: AbortSignal },
-  deps: ProcessDeps,
-): Promise<void> {
-  try {
-    if (signals.lost.aborted || error instanceof AttemptLostError)
-      deps.logger.info('attempt dropped: the document is gone or somebody else has it');
-    else if (signals.shutdown.aborted) await deps.backend.release(claimed);
-    else if (error instanceof DisagreementError) {
-      deps.onDisagreement();
-      await deps.backend.release(claimed);
-    } else {
-      const failure = failureOf(error);
-      markFailed(trace.getActiveSpan(), failure.code);
-      deps.logger.warn('attempt failed', { code: failure.code, retryable: failure.retryable, error });
-      await deps.backend.fail(claimed, failure, signals.shutdown).catch((refused: unknown) => {
-        if (!signals.shutdown.aborted || refused instanceof AttemptLostError) throw refused;
-        return deps.backend.release(claimed);
-      });
-    }
-  } catch (failure) {
-    if (!(failure instanceof AttemptLostError))
-      deps.logger.warn('could not report the end of an attempt; its lease will end it', { error: failure });
-  }
-}
-
-function failureOf(error: unknown): Failure {
-  if (error instanceof ProcessingError)
-    return { code: error.code, message: error.message, retryable: error.retryable, surroundings: false };
-  if (error instanceof EmbeddingError)
-    return {
-      code: 'EMBEDDING_FAILED',
-      message: error.message.slice(0, 500),
-      retryable: error.retryable,
-      surroundings: error.retryable,
-      retryAfterMs: error.retryAfterMs,
-    };
-  return {
-    code: 'WORKER_CRASHED',
-    message: 'The worker failed in a way it does not know.',
-    retryable: true,
-    surroundings: false,
-  };
 }
 
 /** Runs one stage as a span, and says which one the document is in. */
