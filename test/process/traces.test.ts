@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { ReceivedSpan } from '../../deploy/local/otlp-receiver.ts';
+import {
+  type Answer,
+  type EmbeddingsServer,
+  numbersAnswer,
+  respond,
+  startEmbeddingsServer,
+} from '../embeddings/embeddings-server.ts';
 import { type Service, type ShownDocument, startService } from '../support/service.ts';
 import { until } from '../support/until.ts';
 
@@ -168,16 +175,23 @@ describe('the traces of the service', function suite() {
 
 describe('the trace of a document that is retried', function suite() {
   this.timeout(180_000);
+  let provider: EmbeddingsServer;
   let service: Service;
   before(async () => {
-    // A provider that is not there: every attempt fails, and is worth another.
-    const provider = { EMBEDDING_PROVIDER: 'openai', EMBEDDING_MODEL: 'm', EMBEDDING_DIMENSIONS: '8' };
-    service = await startService({ ...provider, EMBEDDING_BASE_URL: 'http://127.0.0.1:9/v1', RATE_LIMIT_MAX: '60' });
+    provider = await startEmbeddingsServer();
+    // Well, but for the one document: every attempt fails, and is worth another.
+    const answer: Answer = (body, response) =>
+      body.input.some((text) => text.includes('never')) ? respond(response, 503, {}) : numbersAnswer(body, response);
+    provider.answers.push(...Array.from({ length: 1_000 }, () => answer));
+    service = await startService({ ...provider.settings, RATE_LIMIT_MAX: '60' });
   });
-  after(() => service?.stop());
+  after(async () => {
+    await service?.stop();
+    await provider?.close();
+  });
 
   it('has a further attempt, linked to the report of the failure before', async () => {
-    const uploaded = (await (await service.upload('later.txt', randomUUID())).json()) as ShownDocument;
+    const uploaded = (await (await service.upload('later.txt', `never ${randomUUID()}`)).json()) as ShownDocument;
     const attempts = () => service.traces.spans(uploaded.traceId).filter((span) => span.name === 'send documents-fast');
     await until(() => attempts().length >= 2, 120_000);
     const failure = () => service.traces.spans(uploaded.traceId).find((span) => span.name === FAILURE);
