@@ -11,6 +11,7 @@ import { sweepParts } from './parts.ts';
 import type { Producers } from './producers.ts';
 import type { QueueMonitor } from './queue-state.ts';
 import { createSilenceJudge, readOpenAttempts } from './silence.ts';
+import { sweepTurns } from './turns.ts';
 
 export interface DocumentTasksOptions {
   pool: pg.Pool;
@@ -64,6 +65,7 @@ export function documentTasks(options: DocumentTasksOptions): Task[] {
       everyMs: SWEEP_MS,
       run: () => sweepParts(pool, { everything: sweeps++ % 144 === 0 }),
     },
+    { name: 'forget old turns', everyMs: SWEEP_MS, run: () => sweepTurns(pool) },
   ];
 }
 

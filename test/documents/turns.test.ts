@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { type TurnRequest, takeTurn } from '../../src/documents/turns.ts';
+import { sweepTurns, type TurnRequest, takeTurn } from '../../src/documents/turns.ts';
 import { givenDocument, mustFind, policy } from '../support/documents.ts';
 import { openTestDatabase, type TestDatabase } from '../support/test-database.ts';
 
@@ -102,6 +102,14 @@ describe('turns', () => {
     assert.equal(await take({ lane: 'heavy' }), undefined);
     await database.pool.query(`UPDATE documents SET not_before = now() + interval '1 minute' WHERE id = $1`, [id]);
     assert.equal(await take(), undefined);
+  });
+
+  it('are forgotten a day later', async () => {
+    await given('ann');
+    await served(1);
+    assert.equal(await sweepTurns(database.pool), 0);
+    await database.pool.query(`UPDATE turns SET served_at = now() - interval '25 hours'`);
+    assert.equal(await sweepTurns(database.pool), 1);
   });
 
   it('go to each of many that ask at once', async () => {
