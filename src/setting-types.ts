@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import ms, { type StringValue } from 'ms';
 import { z } from 'zod';
+import { TLS_MODES } from './platform/postgres-tls.ts';
 
 /** The longest that a timer of Node can wait; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -19,10 +20,14 @@ export const milliseconds = count;
 export const delay = z.coerce.number().int().min(0).max(600_000).default(0);
 
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' });
-export const postgresUrl = serverUrl(/^postgres(ql)?:\/\//, 'postgres://user:password@host:5432/name').refine(
-  // libpq would go on without TLS where the server has none; pg would not.
-  (text) => !['prefer', 'allow'].includes(URL.parse(text)?.searchParams.get('sslmode') ?? ''),
-  'says sslmode=prefer or allow, which can not be had here: write disable, require, no-verify or verify-full',
+export const postgresUrl = serverUrl(/^postgres(ql)?:\/\//, 'postgres://user:password@host:5432/name').superRefine(
+  (text, context) => {
+    const { sslmode, sslrootcert } = Object.fromEntries(URL.parse(text)?.searchParams ?? []);
+    if (sslmode !== undefined && !TLS_MODES.includes(sslmode))
+      context.addIssue({ code: 'custom', message: `has an sslmode that is not one of ${TLS_MODES.join(', ')}` });
+    if (sslmode === 'verify-ca' && !sslrootcert)
+      context.addIssue({ code: 'custom', message: 'has sslmode=verify-ca, which needs sslrootcert=<file>' });
+  },
 );
 export const redisUrl = serverUrl(/^rediss?:\/\//, 'redis://user:password@host:6379');
 

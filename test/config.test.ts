@@ -57,11 +57,15 @@ describe('config', () => {
 
   it('tells no secret in a fault', () => {
     assert.doesNotMatch(faultsOf({ ...backend, DATABASE_URL: 'mysql://user:hush@db' }), /hush/);
-    assert.match(
-      faultsOf({ ...backend, DATABASE_URL: 'postgres://u:p@db/x?sslmode=prefer' }),
-      /DATABASE_URL: .*verify-full/,
-    );
-    assert.equal(faultsOf({ ...backend, DATABASE_URL: 'postgres://u:p@db/x?sslmode=require' }), '');
+  });
+
+  it('takes every sslmode of libpq, and refuses what it does not know', () => {
+    const faults = (query: string) => faultsOf({ ...backend, DATABASE_URL: `postgres://u:p@db/x?${query}` });
+    for (const mode of ['disable', 'allow', 'prefer', 'require', 'verify-full', 'no-verify'])
+      assert.equal(faults(`sslmode=${mode}`), '', mode);
+    assert.match(faults('sslmode=preferred'), /DATABASE_URL: .*one of .*prefer/);
+    assert.match(faults('sslmode=verify-ca'), /DATABASE_URL: .*sslrootcert/);
+    assert.equal(faults('sslmode=verify-ca&sslrootcert=/etc/ca.pem'), '');
   });
 
   it('takes any password that is percent-encoded, and says how where one is not', () => {

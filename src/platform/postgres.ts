@@ -5,6 +5,7 @@ import { toError } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { observePool } from './postgres-gauges.ts';
 import { postgresProblem } from './postgres-problems.ts';
+import { chooseTls, connectionOf } from './postgres-tls.ts';
 
 /** What runs a query: the pool, or the client of an open transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
@@ -31,7 +32,7 @@ export function openPostgres(options: PostgresOptions): pg.Pool {
   const { poolSize, statementMs = STATEMENT_MS } = options;
   const settings = [...(options.sessionSettings ?? []), ...limitsOf(statementMs, poolSize)];
   const pool = new pg.Pool({
-    connectionString: options.url,
+    ...connectionOf(options.url),
     max: poolSize,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
@@ -53,6 +54,7 @@ export function openPostgres(options: PostgresOptions): pg.Pool {
     // The pool listens while it is idle. While somebody has it, its next query tells of the error.
     client.on('error', () => undefined);
   });
+  chooseTls(pool, options.url);
   replaceSilentConnections(pool);
   observePool(pool);
   return pool;

@@ -56,6 +56,8 @@ describe('the series of the service', function suite() {
     service = await startService();
     await processed(service, 'one.txt');
     await search(service);
+    // The sizes of queues are read on a timer, the first time when Redis may not yet be there.
+    await until(async () => /^processing_queue_size\{.*\} \d+$/m.test(await text(service.stack.metricsUrl)));
   });
   after(() => service?.stop());
 
