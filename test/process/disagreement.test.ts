@@ -3,11 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePorts } from '../../deploy/local/ports.ts';
 import { type EmbeddingsServer, startEmbeddingsServer } from '../embeddings/embeddings-server.ts';
-import { type ServiceProcess, startServiceProcess } from '../support/process.ts';
 import { openRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { type Service, type ShownDocument, startService } from '../support/service.ts';
+import { type StartedProcess, startProcess } from '../support/started-process.ts';
 import { until } from '../support/until.ts';
 
 const TOKEN = 'the-internal-token-of-this-test';
@@ -18,22 +17,18 @@ describe('an ai-worker of another model', function suite() {
   let provider: EmbeddingsServer;
   let service: Service;
   let folder: string;
-  let other: ServiceProcess;
-  let otherUrl: string;
+  let other: StartedProcess;
   before(async () => {
     redis = await openRedisServer();
     provider = await startEmbeddingsServer();
     const settings = { ...provider.settings, REDIS_URL: redis.url, INTERNAL_TOKEN: TOKEN };
     service = await startService(settings);
     folder = await mkdtemp(join(tmpdir(), 'ragbase-'));
-    const [port] = await freePorts(1);
-    otherUrl = `http://127.0.0.1:${port}`;
-    other = startServiceProcess({
-      entry: 'src/worker.ts',
+    other = await startProcess({
+      entry: 'worker',
       env: {
         ...settings,
         EMBEDDING_MODEL: 'another',
-        WORKER_PORT: String(port),
         CALLBACK_URL: new URL(service.stack.metricsUrl).origin,
         RAGBASE_DATA_DIR: folder,
       },
@@ -50,9 +45,9 @@ describe('an ai-worker of another model', function suite() {
   it('is not ready, and says what to do', async () => {
     await until(() => other.lines.some(({ level }) => level === 'error'), 60_000);
     const [told, ...more] = other.lines.filter(({ level }) => level === 'error');
-    assert.match(told?.reason ?? '', /embeds with another .* vectors of m .* EMBEDDING_ settings/);
+    assert.match(String(told?.['reason']), /embeds with another .* vectors of m .* EMBEDDING_ settings/);
     assert.deepEqual(more, []);
-    const response = await fetch(new URL('/ready', otherUrl));
+    const response = await other.call('/ready');
     assert.equal(response.status, 503);
     assert.equal(((await response.json()) as { checks: Record<string, boolean> }).checks['contract'], false);
   });

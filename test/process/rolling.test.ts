@@ -5,18 +5,16 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { freePorts } from '../../deploy/local/ports.ts';
 import { type EmbeddingsServer, numbersAnswer, startEmbeddingsServer } from '../embeddings/embeddings-server.ts';
-import { type ServiceProcess, startServiceProcess } from '../support/process.ts';
 import { openRedisServer, type RedisServer } from '../support/redis-server.ts';
 import { createServerDatabase } from '../support/server-database.ts';
 import { openSeverableProxy, type SeverableProxy } from '../support/severable-proxy.ts';
+import { type StartedProcess, startProcess } from '../support/started-process.ts';
 import { until } from '../support/until.ts';
 
 /** The last commit whose workers and backends say nothing of an edition of their contract. */
 const VERSION_BEFORE = 'ef74fc7def97';
 const ROOT = join(import.meta.dirname, '../..');
-const KEY = 'an-api-key-of-this-test';
 
 const hasVersionBefore = (): boolean => {
   try {
@@ -27,6 +25,8 @@ const hasVersionBefore = (): boolean => {
   }
 };
 
+const portOf = ({ internalUrl }: StartedProcess) => Number(new URL(internalUrl).port);
+
 describe('an upgrade from the version before, with documents in work', function suite() {
   this.timeout(180_000);
   let folder: string;
@@ -36,7 +36,7 @@ describe('an upgrade from the version before, with documents in work', function 
   /** Where workers look for a backend: the old one first, then the new one. */
   let way: SeverableProxy;
   let settings: Record<string, string>;
-  const processes: ServiceProcess[] = [];
+  const processes: StartedProcess[] = [];
 
   before(async function prepare() {
     const server = process.env['TEST_DATABASE_URL'];
@@ -53,9 +53,7 @@ describe('an upgrade from the version before, with documents in work', function 
       ...provider.settings,
       DATABASE_URL: database.url,
       REDIS_URL: redis.url,
-      API_KEY: KEY,
-      INTERNAL_TOKEN: 'an-internal-token-of-this-test',
-      RATE_LIMIT_MAX: '100000',
+      DATABASE_POOL_SIZE: '10',
       RAGBASE_DATA_DIR: join(folder, 'data'),
     };
   });
@@ -68,43 +66,37 @@ describe('an upgrade from the version before, with documents in work', function 
     if (folder) await rm(folder, { recursive: true, force: true });
   });
 
-  const isReady = (url: string) => until(async () => (await fetch(new URL('/ready', url))).status === 200, 60_000);
   const startBackend = async (root: string) => {
-    const [port, internalPort] = (await freePorts(2)) as [number, number];
-    const env = { ...settings, PORT: String(port), INTERNAL_PORT: String(internalPort) };
-    const backend = startServiceProcess({ entry: 'src/server.ts', root, env });
+    const backend = await startProcess({ root, env: settings });
     processes.push(backend);
-    const url = `http://127.0.0.1:${port}`;
-    await isReady(url);
-    return { ...backend, url, internalPort };
+    await backend.ready();
+    return backend;
   };
   const startWorker = async (root: string) => {
-    const [port] = (await freePorts(1)) as [number];
-    const env = { ...settings, WORKER_PORT: String(port), CALLBACK_URL: `http://127.0.0.1:${way.port}` };
-    const worker = startServiceProcess({ entry: 'src/worker.ts', root, env });
+    const env = { ...settings, CALLBACK_URL: `http://127.0.0.1:${way.port}` };
+    const worker = await startProcess({ entry: 'worker', root, env });
     processes.push(worker);
-    await isReady(`http://127.0.0.1:${port}`);
+    await worker.ready();
     return worker;
   };
-  const call = (url: string, path: string, init: RequestInit = {}) =>
-    fetch(new URL(path, url), { ...init, headers: { 'x-api-key': KEY, 'content-type': 'application/json' } });
-  const upload = async (url: string, text: string) => {
+  const upload = async ({ call }: StartedProcess, text: string) => {
     const body = JSON.stringify({ name: 'a.txt', content: `${text} ${randomUUID()}` });
-    const response = await call(url, '/api/v1/documents', { method: 'POST', body });
+    const headers = { 'content-type': 'application/json' };
+    const response = await call('/api/v1/documents', { method: 'POST', headers, body });
     assert.equal(response.status, 202);
     return ((await response.json()) as { id: string }).id;
   };
-  const shown = async (url: string, id: string) =>
-    (await (await call(url, `/api/v1/documents/${id}`)).json()) as { status: string; attempts: number };
-  const completes = async (url: string, ids: readonly string[]) => {
+  const shown = async ({ call }: StartedProcess, id: string) =>
+    (await (await call(`/api/v1/documents/${id}`)).json()) as { status: string; attempts: number };
+  const completes = async (backend: StartedProcess, ids: readonly string[]) => {
     for (const id of ids) {
-      await until(async () => ['completed', 'failed'].includes((await shown(url, id)).status), 60_000);
-      const { status, attempts } = await shown(url, id);
+      await until(async () => ['completed', 'failed'].includes((await shown(backend, id)).status), 60_000);
+      const { status, attempts } = await shown(backend, id);
       assert.deepEqual([status, attempts], ['completed', 1]);
     }
   };
   /** Some of which are being embedded, and go on being so until the answer comes. */
-  const uploadSlowly = async (url: string) => {
+  const uploadSlowly = async (backend: StartedProcess) => {
     const gate = Promise.withResolvers<void>();
     const asked = provider.requests.length;
     for (let index = 0; index < 2; index += 1)
@@ -113,38 +105,38 @@ describe('an upgrade from the version before, with documents in work', function 
         numbersAnswer(body, response);
       });
     const ids: string[] = [];
-    for (let index = 0; index < 5; index += 1) ids.push(await upload(url, `document ${index}`));
+    for (let index = 0; index < 5; index += 1) ids.push(await upload(backend, `document ${index}`));
     await until(() => provider.requests.length >= asked + 2);
     return { ids, goOn: gate.resolve };
   };
 
   it('goes backend first, then workers, and back again, and costs no document a try', async () => {
     const before = await startBackend(folder);
-    way = await openSeverableProxy(before.internalPort);
+    way = await openSeverableProxy(portOf(before));
     const oldWorker = await startWorker(folder);
-    await completes(before.url, [await upload(before.url, 'all is well')]);
+    await completes(before, [await upload(before, 'all is well')]);
 
-    const first = await uploadSlowly(before.url);
+    const first = await uploadSlowly(before);
     const after = await startBackend(ROOT);
-    way.lead(after.internalPort);
+    way.lead(portOf(after));
     assert.equal(await before.end(), 0);
     // Longer than a lease: the old worker renews it with the new backend.
     await delay(17_000);
     first.goOn();
-    await completes(after.url, first.ids);
+    await completes(after, first.ids);
 
-    const second = await uploadSlowly(after.url);
+    const second = await uploadSlowly(after);
     await startWorker(ROOT);
     assert.equal(await oldWorker.end(), 0);
     second.goOn();
-    await completes(after.url, second.ids);
+    await completes(after, second.ids);
 
-    const third = await uploadSlowly(after.url);
+    const third = await uploadSlowly(after);
     const back = await startBackend(folder);
-    way.lead(back.internalPort);
+    way.lead(portOf(back));
     assert.equal(await after.end(), 0);
     third.goOn();
-    await completes(back.url, third.ids);
-    await completes(back.url, [await upload(back.url, 'a new worker and an old backend')]);
+    await completes(back, third.ids);
+    await completes(back, [await upload(back, 'a new worker and an old backend')]);
   });
 });

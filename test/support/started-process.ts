@@ -23,6 +23,8 @@ export interface StartedProcess {
   /** Waits until it is ready. */
   ready(): Promise<void>;
   call(path: string, init?: RequestInit): Promise<Response>;
+  /** Sends SIGTERM, or another signal, and waits for its end: the exit status, null where a signal ended it. */
+  end(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
 export interface StartOptions {
@@ -32,15 +34,18 @@ export interface StartOptions {
   files?: number;
   /** Those of a run before, to follow it at the same address. */
   ports?: [number, number];
+  /** The checkout that it runs; this one by default. */
+  root?: string;
 }
 
 /** Starts a backend or a worker on free ports, without a provider of embeddings. It ends with the test's own process. */
-export async function startProcess({ entry = 'server', env, ports, files }: StartOptions): Promise<StartedProcess> {
+export async function startProcess(options: StartOptions): Promise<StartedProcess> {
+  const { entry = 'server', env, ports, files, root } = options;
   const [port = 0, internalPort = 0] = ports ?? (await freePorts(2));
   const node = [process.execPath, '--import', './telemetry/register.ts', `src/${entry}.ts`];
   const limit = files === undefined ? '' : `ulimit -n ${files}; `;
   const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...node], {
-    cwd: join(import.meta.dirname, '../..'),
+    cwd: root ?? join(import.meta.dirname, '../..'),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
@@ -69,6 +74,7 @@ export async function startProcess({ entry = 'server', env, ports, files }: Star
     else others.push(line);
   });
   createInterface(child.stderr).on('line', (line) => others.push(line));
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const url = `http://127.0.0.1:${port}`;
   const call = (path: string, init: RequestInit = {}) =>
     fetch(new URL(path, url), { ...init, headers: { 'x-api-key': TEST_KEY, ...init.headers } });
@@ -78,8 +84,12 @@ export async function startProcess({ entry = 'server', env, ports, files }: Star
     internalUrl: `http://127.0.0.1:${internalPort}`,
     lines,
     others,
-    exited: once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
+    exited,
     ready: () => until(async () => (await call('/ready')).status === 200, 60_000),
     call,
+    end: async (signal = 'SIGTERM') => {
+      child.kill(signal);
+      return (await exited)[0];
+    },
   };
 }
