@@ -2,6 +2,7 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as startTimer } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
 import type { Lane } from '../documents/formats.ts';
 import {
@@ -56,6 +57,8 @@ export interface BackendClient {
 const ANSWER_MS = 10_000;
 /** Of the largest document: less than a worker may stand still. */
 const CONTENT_MS = 240_000;
+/** A way that broke without a word is found out after this; a backend sends what it reads in parts. */
+const SILENT_CONTENT_MS = 15_000;
 /** Longer than the backend needs for a step of storing; on a way that broke without a word, nothing moves any more. */
 const SILENT_RESULT_MS = 120_000;
 
@@ -105,19 +108,7 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
       }
     },
     content: (documentId, signal) =>
-      persist(
-        async () => {
-          const response = await passTraceOn(() =>
-            fetch(url(`/internal/documents/${documentId}/content`), {
-              headers: { authorization },
-              signal: AbortSignal.any([signal, AbortSignal.timeout(CONTENT_MS)]),
-            }),
-          );
-          await check(response);
-          return new Uint8Array(await response.arrayBuffer());
-        },
-        { signal },
-      ),
+      persist(() => download(url(`/internal/documents/${documentId}/content`), { authorization }, signal), { signal }),
     progress: async (claimed, progress, timeoutMs) =>
       void (await post(`${ofAttempt(claimed)}/progress`, progress, timeoutMs)),
     result: (claimed, lines, signal) =>
@@ -173,6 +164,27 @@ async function persist<T>(
 
 const isFinal = (error: unknown): boolean =>
   error instanceof AttemptLostError || error instanceof DisagreementError || error instanceof ContractError;
+
+async function download(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Uint8Array> {
+  const silence = new AbortController();
+  const timer = startTimer(
+    () => silence.abort(new BackendError('the backend sends nothing any more')),
+    SILENT_CONTENT_MS,
+  );
+  try {
+    const limits = AbortSignal.any([signal, silence.signal, AbortSignal.timeout(CONTENT_MS)]);
+    const response = await passTraceOn(() => fetch(url, { headers, signal: limits }));
+    await check(response);
+    const parts: Uint8Array[] = [];
+    for await (const part of response.body ?? []) {
+      timer.refresh();
+      parts.push(part);
+    }
+    return Buffer.concat(parts);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /**
  * Streams lines as one request. Not by `fetch`: it gives up on an answer after five minutes, and

@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
-const PATIENCE_MS = 5 * 60_000;
+const PATIENCE_MS = 8 * 60_000;
 /** Of embedding, in s, when nothing disturbs it: half the run, at most three minutes. */
 const longSeconds = Math.min(180, 30 * Number(values.minutes));
 

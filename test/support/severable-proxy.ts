@@ -11,6 +11,8 @@ export interface SeverableProxy {
   hold(): void;
   /** As `hold`, but for good: the connections of now stay mute after `mend`, until one of their ends gives them up. */
   lose(): void;
+  /** As `lose`, once the server has sent this many bytes on one connection; resolves then. */
+  loseAfter(bytes: number): Promise<void>;
   mend(): void;
   /** Breaks every connection, and leads new ones to another port. */
   lead(port: number): void;
@@ -29,6 +31,7 @@ export async function openSeverableProxy(port: number): Promise<SeverableProxy> 
   const pairs = new Set<Pair>();
   let targetPort = port;
   let state: 'open' | 'cut' | 'held' = 'open';
+  let onBytes: (sent: number) => void = () => undefined;
   const server = createServer({ pauseOnConnect: true, noDelay: true }, (incoming) => {
     if (state === 'cut') return void incoming.destroy();
     const outgoing = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
@@ -40,7 +43,9 @@ export async function openSeverableProxy(port: number): Promise<SeverableProxy> 
       outgoing.destroy();
     };
     for (const socket of [incoming, outgoing]) socket.on('error', end).on('close', end);
+    outgoing.on('data', () => onBytes(outgoing.bytesRead));
     if (state === 'open') join(pair);
+    else outgoing.pause();
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const breakAll = () => {
@@ -53,6 +58,10 @@ export async function openSeverableProxy(port: number): Promise<SeverableProxy> 
     state = 'held';
     for (const pair of pairs) part(pair);
   };
+  const lose = () => {
+    hold();
+    for (const pair of pairs) pair.isLost = true;
+  };
   return {
     port: (server.address() as AddressInfo).port,
     cut: () => {
@@ -60,10 +69,16 @@ export async function openSeverableProxy(port: number): Promise<SeverableProxy> 
       breakAll();
     },
     hold,
-    lose: () => {
-      hold();
-      for (const pair of pairs) pair.isLost = true;
-    },
+    lose,
+    loseAfter: (bytes) =>
+      new Promise((resolve) => {
+        onBytes = (sent) => {
+          if (sent < bytes) return;
+          onBytes = () => undefined;
+          lose();
+          resolve();
+        };
+      }),
     mend: () => {
       if (state === 'held') for (const pair of pairs) pair.isLost ? drain(pair) : join(pair);
       state = 'open';
