@@ -33,10 +33,13 @@ describe('under a real Prometheus', function suite() {
       jobs: { backend: new URL(service.stack.metricsUrl).host, 'ai-worker': new URL(service.stack.workerUrl).host },
       ruleFiles: list('deploy/prometheus/rules', '.yml').map((path) => join(ROOT, path)),
     });
-    // A rate needs a series that grows between two scrapes, and a recorded one a rate.
+    // A rate needs a series that grows between two scrapes, of each process, and a recorded one a rate.
     await use('first');
-    await until(async () => (await prometheus.query('search_duration_seconds_count')).length > 0);
+    for (const series of ['search_duration_seconds_count', 'document_stage_duration_seconds_count'])
+      await until(async () => (await prometheus.query(series)).length > 0);
     await use('second');
+    for (const series of ['search_duration_seconds_count', 'document_stage_duration_seconds_count'])
+      await until(async () => (await prometheus.query(`rate(${series}[1m]) > 0`)).length > 0);
     for (const objective of OBJECTIVES)
       await until(async () => (await prometheus.query(`slo:${objective}_missed:ratio_rate5m`)).length > 0);
   });
