@@ -13,6 +13,9 @@ export interface Compose {
   get(service: string, port: number, path: string): Promise<unknown>;
 }
 
+/** Where a service does not listen on every address of its container. */
+const LISTENS_ON: Record<string, string> = { prometheus: 'prometheus.monitoring' };
+
 /** @param options.files as given to `-f`, one upon the other. */
 export function openCompose({ envFile, files }: { envFile: string; files: readonly string[] }): Compose {
   const given = ['compose', '--env-file', envFile, ...files.flatMap((file) => ['-f', file])];
@@ -20,7 +23,16 @@ export function openCompose({ envFile, files }: { envFile: string; files: readon
   return {
     output,
     get: async (service, port, path) =>
-      JSON.parse(await output('exec', '-T', service, 'wget', '-qO-', `http://127.0.0.1:${port}${path}`)),
+      JSON.parse(
+        await output(
+          'exec',
+          '-T',
+          service,
+          'wget',
+          '-qO-',
+          `http://${LISTENS_ON[service] ?? '127.0.0.1'}:${port}${path}`,
+        ),
+      ),
   };
 }
 

@@ -13,6 +13,7 @@ import { checkPublished } from './published.ts';
 import { checkSecrets } from './secrets.ts';
 import { checkSettings } from './settings.ts';
 import { tryDocument } from './try-document.ts';
+import { checkWalls } from './walls.ts';
 
 /** Where the deployment is. */
 export interface Target {
@@ -82,6 +83,7 @@ async function security({ target, values, api, compose }: Context): Promise<Find
     ...(await withCompose(compose, target, 'published ports', async (open) =>
       checkPublished(parseModel(await open.output('config', '--format', 'json'))),
     )),
+    ...(await withCompose(compose, target, 'networks', checkWalls)),
     ...(compose || target.grafana
       ? await attempt('Grafana', 'say where it is with --grafana', () => checkGrafana({ url: grafana, password }))
       : [withoutDocker(target, "Grafana's password")]),

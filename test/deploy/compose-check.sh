@@ -11,7 +11,7 @@ export ENV_FILE=${ENV_FILE:-.env.production}
 setting() { sed -nE "s/^$1=//p" "$ENV_FILE"; }
 compose() { docker compose --env-file "$ENV_FILE" -f docker-compose.prod.yml ${OVERRIDE:+-f "$OVERRIDE"} "$@"; }
 api() { curl -fsS -H "X-API-Key: $(setting API_KEY | cut -d, -f1)" "http://127.0.0.1:$(setting PORT)/api/v1$1" "${@:2}"; }
-prometheus() { compose exec -T prometheus wget -qO- "http://127.0.0.1:9090/api/v1/query?query=$1"; }
+prometheus() { compose exec -T prometheus wget -qO- "http://prometheus.monitoring:9090/api/v1/query?query=$1"; }
 step() { printf '%s\n' "--- $*"; }
 # Not `grep -q` below: it leaves early, and a broken pipe would count as a failure.
 until_it() { for _ in $(seq 120); do "$@" && return; sleep 2; done; echo "never: $*" >&2; return 1; }
@@ -37,7 +37,7 @@ until_it workers_up 3
 
 step 'the webhook hears that no worker is left, and that they are back'
 project=$(compose config --format json | sed -nE 's/^  "name": "(.*)",?$/\1/p')
-docker run -d --rm --name "$project-alert-receiver" --network "${project}_edge" --network-alias alert-receiver \
+docker run -d --rm --name "$project-alert-receiver" --network "${project}_alerts" --network-alias alert-receiver \
   "$(compose images -q backend | head -1)" node -e "
     require('node:http').createServer(async (request, response) => {
       const { alerts } = await new Response(require('node:stream').Readable.toWeb(request)).json();

@@ -11,6 +11,7 @@ import { checkAlertmanager, checkPrometheus } from '../../deploy/preflight/monit
 import { checkPublished } from '../../deploy/preflight/published.ts';
 import { checkSecrets } from '../../deploy/preflight/secrets.ts';
 import { checkSettings, environment } from '../../deploy/preflight/settings.ts';
+import { judgeWalls } from '../../deploy/preflight/walls.ts';
 import { hasPrometheus, openPrometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 import { environmentOf, filledSettings } from './compose-environment.ts';
@@ -118,6 +119,20 @@ describe('preflight, of the compose file', () => {
     assert.deepEqual(of({ 'volume-owner': { ExitCode: 1 } }), ['volume-owner ended with status 1']);
     assert.deepEqual(of({ 'otel-collector': { Health: '' } }), []);
     assert.deepEqual(of({ backend: { State: 'exited', Health: '' } }), ['backend is exited']);
+  });
+
+  it('wants the ai-worker to reach what it needs, and nothing else', () => {
+    const place = (service: string, port: number) => ({ service, host: '10.0.0.2', port });
+    const needed = [place('redis', 6379), place('backend', 9464), place('ai-worker', 8000)];
+    const others = [place('postgres', 5432), place('prometheus', 9090), place('this machine', 40_000)];
+    const of = (reached: typeof others) => failures(judgeWalls([...needed, ...others], reached));
+    assert.deepEqual(of(needed), []);
+    assert.deepEqual(of([...needed, ...others]), [
+      'the ai-worker reaches postgres (10.0.0.2:5432)',
+      'the ai-worker reaches prometheus (10.0.0.2:9090)',
+      'the ai-worker reaches this machine (10.0.0.2:40000)',
+    ]);
+    assert.deepEqual(of(needed.slice(1)), ['the ai-worker does not reach redis:6379']);
   });
 
   it('reads what older and newer versions of Compose print', () => {

@@ -24,12 +24,21 @@ case "$*" in
   *' version --short') echo 2.40.0 ;;
   *' config --format json') cat config.json ;;
   *' ps --all --format json') cat ps.json ;;
+  *' ps --quiet') echo one ;;
+  'inspect one') cat inspect.json ;;
+  *' exec -T ai-worker '*) cat reached.json ;;
   *' exec -T alertmanager '*) echo '[{"receivers":[{"name":"webhook"}]}]' ;;
   *Watchdog%22*firing* | *query=up) echo '{"data":{"result":[{"metric":{"job":"backend"}}]}}' ;;
   *' exec -T prometheus '*) echo '{"data":{"result":[]}}' ;;
   *) exit 1 ;;
 esac
 `;
+
+const AT = { service: 'redis', host: '10.0.0.2' };
+const REDIS = {
+  Config: { Labels: { 'com.docker.compose.service': AT.service }, ExposedPorts: { '6379/tcp': {} } },
+  NetworkSettings: { Networks: { work: { IPAddress: AT.host, Gateway: '' } } },
+};
 
 async function preflight(args: string[], env: NodeJS.ProcessEnv = NO_DOCKER) {
   const child = spawn(process.execPath, ['deploy/preflight.ts', ...args], {
@@ -122,11 +131,13 @@ describe('npm run preflight', function suite() {
       const { port } = server.address() as AddressInfo;
       return { url: `http://127.0.0.1:${port}`, [Symbol.dispose]: () => void server.close() };
     }
-    async function runWith(options: { password: string; containers: Record<string, object> }) {
+    async function runWith(options: { password: string; containers: Record<string, object>; reached?: object[] }) {
       using grafana = await openGrafana(options.password);
       await writeFile(join(folder.path, 'docker'), STAND_IN, { mode: 0o755 });
       await writeFile(join(folder.path, 'config.json'), JSON.stringify(composeModel(filledSettings())));
       await writeFile(join(folder.path, 'ps.json'), containers(options.containers));
+      await writeFile(join(folder.path, 'inspect.json'), JSON.stringify([REDIS]));
+      await writeFile(join(folder.path, 'reached.json'), JSON.stringify(options.reached ?? [{ ...AT, port: 6379 }]));
       return await run({}, ['--grafana', grafana.url], { PATH: `${folder.path}:${process.env['PATH']}` });
     }
 
@@ -140,11 +151,18 @@ describe('npm run preflight', function suite() {
       assert.match(output, /ok +\d+ services run and are well/);
       assert.match(output, /ok +the watchdog fires/);
       assert.match(output, /ok +Alertmanager sends the watchdog to webhook/);
+      assert.match(output, /ok +the ai-worker reaches what it needs and nothing else/);
       assert.match(output, / 0 failed, 0 skipped/);
     });
 
-    it('fails for a password that everybody knows, and a service that is not well', async () => {
-      const { status, output } = await runWith({ password: 'admin', containers: { backend: { Health: 'starting' } } });
+    it('fails for a password that everybody knows, a service that is not well, and a way too many', async () => {
+      const reached = [6379, 9090].map((port) => ({ ...AT, port }));
+      const { status, output } = await runWith({
+        password: 'admin',
+        containers: { backend: { Health: 'starting' } },
+        reached,
+      });
+      assert.match(output, /FAIL +the ai-worker reaches redis \(10\.0\.0\.2:9090\)/);
       assert.equal(status, 1);
       assert.match(output, /FAIL +Grafana takes the password `admin`/);
       assert.match(output, /FAIL +backend is starting/);

@@ -3,6 +3,8 @@ import { type Config, ConfigError, readConfig, SETTINGS, settingsOf } from '../.
 import { environmentOf } from './compose-environment.ts';
 import { compose, exampleSettings, type Loose, read } from './static-files.ts';
 
+const all = (): Record<string, Loose> => compose().services;
+const namesOf = (networks: string[] | object): string[] => (Array.isArray(networks) ? networks : Object.keys(networks));
 const services = (): [string, Loose][] => Object.entries(compose().services);
 
 describe('docker-compose.prod.yml', () => {
@@ -52,12 +54,29 @@ describe('docker-compose.prod.yml', () => {
     assert.equal(compose().services.backend.ports.length, 1);
   });
 
-  it('gives the ai-worker neither a way out nor one to the database', () => {
-    const { services: all, networks } = compose();
-    assert.deepEqual(all['ai-worker'].networks, ['internal']);
-    assert.equal(networks.internal.internal, true);
-    assert.deepEqual(all.postgres.networks, ['database']);
-    assert.equal(networks.database.internal, true);
+  it('lets the ai-worker reach what it needs, and neither a way out nor the database nor the monitoring', () => {
+    assert.deepEqual(all()['ai-worker'].networks, ['work']);
+    const reached = services().filter(([, { networks = [] }]) => namesOf(networks).includes('work'));
+    assert.deepEqual(reached.map(([name]) => name).sort(), [
+      'ai-worker',
+      'backend',
+      'otel-collector',
+      'prometheus',
+      'redis',
+    ]);
+    // Prometheus shares the network to ask, and listens on another.
+    assert.ok(all().prometheus.command.includes('--web.listen-address=prometheus.monitoring:9090'));
+    assert.deepEqual(all().prometheus.networks, { monitoring: { aliases: ['prometheus.monitoring'] }, work: {} });
+    assert.deepEqual(all()['ai-worker'].volumes, ['models:/var/lib/ragbase/models:ro']);
+  });
+
+  it('closes every network that needs no way out, to the machine too', () => {
+    const closed = { internal: true, driver_opts: { 'com.docker.network.bridge.inhibit_ipv4': 'true' } };
+    const { edge, operators, alerts, ...others } = compose().networks;
+    assert.deepEqual([edge, operators, alerts], [{}, {}, {}]);
+    assert.deepEqual(Object.keys(others).sort(), ['database', 'monitoring', 'redis-metrics', 'work']);
+    for (const network of Object.values(others)) assert.deepEqual(network, closed);
+    assert.deepEqual(all().postgres.networks, ['database']);
   });
 
   it('gives both processes settings that they accept', () => {

@@ -28,7 +28,7 @@ describe(OVERLAY, () => {
         { restart: 'unless-stopped', read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] },
         name,
       );
-      assert.deepEqual([service.networks, service.ports], [['internal'], undefined], name);
+      assert.deepEqual([service.networks, service.ports], [['monitoring'], undefined], name);
     }
     assert.deepEqual(
       added().map(([name]) => name),
