@@ -8,6 +8,12 @@ export function logCrash(logger: Logger): void {
   process.once('uncaughtException', (error) => void endAtOnce(logger, 'crashed', { error }));
 }
 
+/** Puts what Node warns of into the log: by itself it prints lines of its own to standard error. */
+export function logWarnings(logger: Logger): void {
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => void logger.warn('Node.js warns', { error: warning }));
+}
+
 /**
  * Ends the process with status 1 and a last line, without closing anything: for whoever supervises it to start it again.
  * @param told resolves when whoever hears of errors has been told of the line.

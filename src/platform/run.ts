@@ -1,6 +1,6 @@
 import { outliveReaders } from './buffered-output.ts';
 import { closeOnSignals, createLifecycle, type Lifecycle } from './lifecycle.ts';
-import { logCrash } from './log-crash.ts';
+import { logCrash, logWarnings } from './log-crash.ts';
 import { changeLevelOnSignal } from './log-level.ts';
 import { type Logger, type LogLevel, openLogger } from './logger.ts';
 import { VERSION } from './version.ts';
@@ -49,6 +49,7 @@ export async function run<C extends BaseConfig>(
     format: config.LOG_FORMAT,
   });
   logCrash(logger);
+  logWarnings(logger);
   warnOfFewFiles(logger);
   changeLevelOnSignal(logger);
   options.telemetry.onReport(({ level, message, fields }) => logger.log(level, message, fields));

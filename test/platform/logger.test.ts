@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogLine } from '../support/memory-logger.ts';
 
@@ -10,19 +11,20 @@ async function linesOf(program: string, options: { format?: 'json' | 'pretty'; s
   const setUp = `
     import { addLogFields, closeLogger, openLogger, withLogFields } from './src/platform/logger.ts';
     import { changeLevelOnSignal } from './src/platform/log-level.ts';
-    import { logCrash } from './src/platform/log-crash.ts';
+    import { logCrash, logWarnings } from './src/platform/log-crash.ts';
     const logger = openLogger({ service: 'test', version: '1.2.3', level: 'info', format: '${options.format ?? 'json'}' });`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', setUp + program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit');
+  const errors = text(child.stderr);
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
     if (options.slowly && lines.length % 2000 === 0) await delay(20);
   }
   const [status] = await exited;
-  return { status, lines };
+  return { status, lines, errors: await errors };
 }
 
 const parsed = (lines: readonly string[]) => lines.map((line) => JSON.parse(line) as LogLine);
@@ -116,6 +118,18 @@ describe('logger', function () {
       assert.doesNotMatch(lines.join(), /secret/);
     });
   }
+
+  it('takes what Node warns of, which prints nothing beside it', async () => {
+    const { lines, errors } = await linesOf(`
+      logWarnings(logger);
+      process.emitWarning('quoted text', { type: 'OddWarning', code: 'ODD' });
+      await new Promise(setImmediate);
+      await closeLogger(logger);`);
+    const [{ level, error }] = parsed(lines) as unknown as [{ level: string; error: object }];
+    assert.deepEqual([level, { ...error, stack: '' }], ['warn', { type: 'OddWarning', code: 'ODD', stack: '' }]);
+    assert.equal(errors, '');
+    assert.doesNotMatch(lines.join(), /quoted/);
+  });
 
   it('tells more after SIGUSR2, and as much as before after another', async () => {
     const { lines } = await linesOf(`

@@ -1,5 +1,11 @@
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { INPUT_IDS, SENTENCE_EMBEDDING } from './bert-encoder.ts';
+
+// Else onnxruntime reports its use to its makers, and complains on stderr where it can't. It reads the environment of the
+// process when the first session is opened: a thread reaches it with `SHARE_ENV` alone.
+process.env['ORT_DISABLE_TELEMETRY'] = '1';
+// What fails is thrown; its remarks on the machine would stand between lines of JSON.
+env.logLevel = 'fatal';
 
 /** Token ids, `[CLS]` and `[SEP]` included, to a vector of unit length. The same ids give the same vector. */
 export type Encoder = (ids: readonly number[]) => Promise<Float32Array>;

@@ -1,3 +1,4 @@
+import { SHARE_ENV } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { toError } from '../../platform/errors.ts';
 import { createSlots } from '../../platform/slots.ts';
@@ -64,6 +65,8 @@ function openPool(modelPath: string, threads: number): Pool {
     stricterFIFO: true,
     // Else the parent's `--import` would start telemetry in each thread.
     execArgv: [],
+    // For `encoder.ts` to reach the environment that onnxruntime reads.
+    env: SHARE_ENV,
   });
   // A thread that dies between two texts is replaced; without a listener its error would end the process.
   pool.on('error', () => undefined);
