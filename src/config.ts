@@ -49,7 +49,9 @@ export const SETTINGS = {
     .prefault('150 seconds')
     .describe('how long a connection may wait for its next request; longer than a proxy keeps it'),
   OCR_ENABLED: z.stringbool().default(false).describe('read png, jpg and scanned pdf'),
-  ALERT_WEBHOOK_URL: type.httpUrl.optional().describe('where errors are reported to; Slack-compatible'),
+  ALERT_WEBHOOK_URL: type.httpUrl
+    .optional()
+    .describe('where errors are reported to: Slack, Discord, Teams, or what takes JSON'),
   ALERT_THRESHOLD: type.count(5).describe('errors of one type within an hour that make an alert'),
   SHUTDOWN_TIMEOUT_MS: type.milliseconds(30_000).describe('longest shutdown, after the delay'),
   SHUTDOWN_DELAY_MS: type.delay.describe('how long all is served on after /ready says 503, so that balancers notice'),

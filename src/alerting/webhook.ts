@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errorType } from '../platform/errors.ts';
 import { untraced } from '../platform/untraced.ts';
 import type { Occurrence } from './occurrence.ts';
+import { webhookBody } from './webhook-body.ts';
 
-/** What is sent: `text` is what Slack and its likes show. */
+/** What is sent, but for those whom `webhookBody` knows: `text` is what Slack's likes show. */
 export interface AlertMessage extends Pick<Occurrence, 'message' | 'context' | 'timestamp'> {
   text: string;
   level: Occurrence['level'] | 'info';
@@ -59,7 +60,7 @@ async function post(message: AlertMessage, { url, timeoutMs = 5_000, signal }: W
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(message),
+    body: JSON.stringify(webhookBody(message, url)),
     // A redirect would take the alert to a host that nobody chose.
     redirect: 'manual',
     signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
