@@ -6,8 +6,8 @@ import type { DocumentRow } from './document.ts';
 import type { Failure, ProcessingErrorCode } from './job.ts';
 import type { OpenAttempt } from './silence.ts';
 
-/** Ends as lost that are not held against a document, for want of proof that it was at fault. */
-const MAX_UNCOUNTED_LOSSES = 10;
+/** Losses of a run after which each counts, wherever it happened. */
+const MAX_SCATTERED_LOSSES = 10;
 /**
  * Attempts of a run that failures of the surroundings may take. Workers wait while their provider is away, so that so
  * many are a sign of a document that no provider takes.
@@ -85,8 +85,9 @@ async function endOwnAttempt(
 }
 
 /**
- * Ends attempts whose workers have fallen silent. The first loss of a run counts, and each further one at a place
- * where one was lost before; others may be a worker's bad luck, such as two restarts of its machine, and do not.
+ * Ends attempts whose workers have fallen silent. Of the losses of a run those count that followed each other at one and
+ * the same place: a document that kills its workers does so there. Others are a worker's bad luck, such as restarts of its
+ * machine, of which a long document meets many.
  * @returns those that were ended: not one that gave a sign of life just now.
  */
 export async function endLostAttempts(
@@ -108,9 +109,9 @@ async function endLostAttempt(
   open: OpenAttempt,
   policy: AttemptPolicy,
 ): Promise<AfterFailure | undefined> {
-  const { rows } = await client.query<DocumentRow & { losses: number; losses_here: number }>(
+  const { rows } = await client.query<DocumentRow & { losses: number; last_elsewhere: number | null }>(
     `SELECT d.*, l.* FROM documents d CROSS JOIN LATERAL (
-       SELECT count(*)::int AS losses, count(*) FILTER (WHERE abs(a.lost_percent - d.percent) <= $4)::int AS losses_here
+       SELECT count(*)::int AS losses, max(a.number) FILTER (WHERE abs(a.lost_percent - d.percent) > $4) AS last_elsewhere
        FROM attempts a WHERE a.document_id = d.id AND a.outcome = 'lost' AND a.started_at >= d.queued_at
      ) l WHERE id = $1 AND status = 'processing' AND last_attempt = $2 AND lease_until::text = $3
      FOR UPDATE OF d SKIP LOCKED`,
@@ -118,13 +119,38 @@ async function endLostAttempt(
   );
   const row = rows[0];
   if (!row) return undefined;
-  const counted = row.losses === 0 || row.losses_here > 0 || row.losses >= MAX_UNCOUNTED_LOSSES;
-  await closeAttempt(client, open, { outcome: 'lost', code: 'WORKER_CRASHED', counted, lostPercent: row.percent });
-  if (!counted || row.attempts < policy.maxAttempts) return requeue(client, row.id, { delayMs: 0, counted });
+  await closeAttempt(client, open, {
+    outcome: 'lost',
+    code: 'WORKER_CRASHED',
+    counted: true,
+    lostPercent: row.percent,
+  });
+  const refunded =
+    row.last_elsewhere === null || row.losses >= MAX_SCATTERED_LOSSES
+      ? 0
+      : await refundLosses(client, row.id, row.last_elsewhere);
+  const attempts = row.attempts - refunded;
+  if (attempts < policy.maxAttempts) return requeue(client, row.id, { delayMs: 0, counted: true });
   return giveUp(client, row.id, {
     code: 'WORKER_CRASHED',
-    message: `The worker died or went silent while it processed this document, ${row.attempts} times.`,
+    message: `The worker died or went silent while it processed this document, ${attempts} times.`,
   });
+}
+
+/** Takes the losses of a run, up to one of them, off what a document has had. */
+async function refundLosses(client: pg.PoolClient, documentId: string, upTo: number): Promise<number> {
+  const { rows } = await client.query<{ refunded: number }>(
+    `WITH refunded AS (
+       UPDATE attempts a SET counted = false FROM documents d
+       WHERE d.id = $1 AND a.document_id = d.id AND a.number <= $2 AND a.outcome = 'lost' AND a.counted
+         AND a.started_at >= d.queued_at
+       RETURNING 1
+     )
+     UPDATE documents SET attempts = attempts - (SELECT count(*) FROM refunded)
+     WHERE id = $1 RETURNING (SELECT count(*) FROM refunded)::int AS refunded`,
+    [documentId, upTo],
+  );
+  return one(rows).refunded;
 }
 
 async function closeAttempt(

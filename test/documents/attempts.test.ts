@@ -186,17 +186,27 @@ describe('attempts', () => {
       }
     });
 
-    it('are counted at one and the same place, and at others only the first', async () => {
+    const loseAt = async (id: string, attempt: number, percent: number) => {
+      await claim(id, attempt);
+      await progress(id, attempt, percent);
+      return (await lose(id))?.status;
+    };
+
+    it('count where they follow each other at one place, and not those before elsewhere', async () => {
       const { id } = await given();
-      for (const [attempt, percent] of [5, 40, 80].entries()) {
-        await claim(id, attempt + 1);
-        await progress(id, attempt + 1, percent);
-        assert.equal((await lose(id))?.status, 'queued');
+      for (const [attempt, percent] of [5, 40, 80, 41, 6].entries()) {
+        assert.equal(await loseAt(id, attempt + 1, percent), 'queued', `at ${percent} %`);
         assert.equal(await attemptsOf(id), 1);
       }
-      await claim(id, 4);
-      await progress(id, 4, 41);
-      assert.equal((await lose(id))?.status, 'failed');
+      assert.equal(await loseAt(id, 6, 7), 'failed');
+      assert.equal(await attemptsOf(id), 2);
+    });
+
+    it('count wherever they happen, once there were too many', async () => {
+      const { id } = await given();
+      for (let attempt = 1; attempt <= 10; attempt += 1)
+        assert.equal(await loseAt(id, attempt, attempt * 9), 'queued', `loss ${attempt}`);
+      assert.equal(await loseAt(id, 11, 5), 'failed');
     });
   });
 
