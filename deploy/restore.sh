@@ -27,7 +27,9 @@ else
     exit 1
   fi
   list=$(compose exec -T postgres pg_restore --list <"$file" | without_extensions)
-  compose exec -T postgres psql --quiet --username=ragbase --dbname=ragbase --command="$extension" >/dev/null </dev/null
+  # As the superuser, whichever of the two it is: see deploy/postgres/10-roles.sh.
+  compose exec -T postgres sh -c 'for user in postgres ragbase; do
+    psql --quiet --username=$user --dbname=ragbase --command="$1" && exit; done; exit 1' sh "$extension" >/dev/null 2>&1 </dev/null
   compose exec -T postgres sh -c 'printf "%s\n" "$1" >/tmp/restore.list; shift; exec "$@"' sh "$list" \
     "${restore[@]}" --use-list=/tmp/restore.list --username=ragbase --dbname=ragbase <"$file"
 fi

@@ -34,8 +34,8 @@ export interface AppOptions {
   limits: { requests: RequestHandler; guesses: RequestHandler };
   serveMetrics: ServeMetrics;
   /** Who may read /metrics on the public port: whoever has the token, everybody, or nobody. */
-  metricsAccess: { token: string } | 'open' | 'hidden';
-  apiKeys: KeyRing;
+  metricsAccess: Pick<KeyRing, 'match'> | 'open' | 'hidden';
+  apiKeys: Pick<KeyRing, 'match'>;
   /** How long the body of a request may stand still, in ms. */
   idleMs: number;
   corsOrigins: readonly string[];
@@ -81,12 +81,19 @@ export interface InternalAppOptions {
   hasStarted: () => boolean;
   endpoints: readonly Endpoint[];
   serveMetrics: ServeMetrics;
-  token: string;
+  /** `INTERNAL_TOKEN`. */
+  tokens: Pick<KeyRing, 'match'>;
   logger: Logger;
 }
 
 /** The ladder of the internal port: series for Prometheus, the job contract for workers. */
-export function createInternalApp({ endpoints, hasStarted, serveMetrics, token, logger }: InternalAppOptions): Express {
+export function createInternalApp({
+  endpoints,
+  hasStarted,
+  serveMetrics,
+  tokens,
+  logger,
+}: InternalAppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use(requestId({ limit: 128 }));
@@ -97,7 +104,7 @@ export function createInternalApp({ endpoints, hasStarted, serveMetrics, token, 
   app.use(httpTelemetry({ logger, untraced, patternOf, trustsCaller: true }));
   app.use(metricsRoute({ serveMetrics, metricsAccess: 'open' }));
   app.use(whileStarting(hasStarted));
-  app.use('/internal', requireToken({ token }));
+  app.use('/internal', requireToken(tokens));
   mountEndpoints(app, endpoints, { jsonLimit: 64 * 1024 });
   app.use(notFound);
   app.use(errorResponse({ logger }));

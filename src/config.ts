@@ -24,8 +24,10 @@ export const SETTINGS = {
   API_KEY: type.secrets.describe(
     'API keys, comma-separated so that one can be rotated; API_KEY_FILE is read again when it changes',
   ),
-  INTERNAL_TOKEN: type.secret.describe('secret between ai-worker and backend'),
-  METRICS_TOKEN: type.secret.optional().describe('opens /metrics on the public port in production'),
+  INTERNAL_TOKEN: type.secrets.describe(
+    'secret between ai-worker and backend; of several, comma-separated, the first is sent and each accepted',
+  ),
+  METRICS_TOKEN: type.secrets.optional().describe('opens /metrics on the public port in production; one or several'),
   CALLBACK_URL: type.httpUrl.describe("the backend's internal address, for the ai-worker"),
   LOG_LEVEL: z.enum(['error', 'warn', 'info', 'debug']).default('info').describe('error, warn, info or debug'),
   LOG_FORMAT: z.enum(['json', 'pretty']).default('json').describe('json or pretty'),
@@ -204,20 +206,33 @@ export function settingsOf(role: Role): Name[] {
   return (Object.keys(SETTINGS) as Name[]).filter((name) => !skipped.includes(name));
 }
 
-/** The file that the API keys come from, if they do: what it holds later is in force without a restart. */
-export function apiKeyFile(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  return env['API_KEY_FILE'] || undefined;
+/** Secrets of which several may be in force, so that one can be exchanged without a gap. */
+export type KeysName = 'API_KEY' | 'INTERNAL_TOKEN' | 'METRICS_TOKEN';
+
+/** Where keys come from. */
+export interface KeySource {
+  name: KeysName;
+  /** What this file holds later is in force without a restart. */
+  file: string | undefined;
+  /** Reads them anew. Throws ConfigError as `readConfig` does, of these keys alone. */
+  readKeys: () => readonly string[];
 }
 
-/**
- * Reads the API keys anew.
- * @throws ConfigError as `readConfig` does, of the keys alone.
- */
-export function readApiKeys(env: NodeJS.ProcessEnv = process.env): readonly string[] {
-  const { values, faults } = inspectConfig('backend', env);
-  const ofKeys = faults.filter((fault) => fault.startsWith('API_KEY'));
-  if (ofKeys.length > 0) throw new ConfigError(ofKeys);
-  return values['API_KEY'] as string[];
+/** Where the keys of a process come from. */
+export function keySource(name: KeysName, role: Role, env: NodeJS.ProcessEnv = process.env): KeySource {
+  const readKeys = () => {
+    const { values, faults } = inspectConfig(role, env);
+    const ofKeys = faults.filter((fault) => fault.startsWith(name));
+    if (ofKeys.length > 0) throw new ConfigError(ofKeys);
+    return values[name] as string[];
+  };
+  return { name, file: env[`${name}_FILE`] || undefined, readKeys };
+}
+
+/** The database's password, read anew for each connection where it is in a file. */
+export function databasePassword(env: NodeJS.ProcessEnv = process.env): (() => string) | undefined {
+  const file = env['DATABASE_PASSWORD_FILE'];
+  return file ? () => readFileSync(file, 'utf8').trim() : undefined;
 }
 
 /** What `npm run alert:test` needs, and no more. */
@@ -235,7 +250,7 @@ function rawValue(name: Name, env: NodeJS.ProcessEnv, faults: string[]): string 
   if (!file) return env[name] === '' ? undefined : env[name];
   if (env[name]) faults.push(`${name} and ${name}_FILE are both set; keep one`);
   try {
-    return readFileSync(file, 'utf8').trim();
+    return readFileSync(file, 'utf8').trim() || undefined;
   } catch {
     faults.push(`${name}_FILE: the file can't be read`);
     return undefined;
@@ -256,7 +271,7 @@ function productionFaults(values: Record<string, unknown>): string[] {
 }
 
 /** Who may read /metrics on the public port. Not by address: behind a proxy every client has a private one. */
-export function metricsAccess(config: Config<'backend'>): { token: string } | 'open' | 'hidden' {
+export function metricsAccess(config: Config<'backend'>): 'token' | 'open' | 'hidden' {
   if (config.NODE_ENV !== 'production') return 'open';
-  return config.METRICS_TOKEN === undefined ? 'hidden' : { token: config.METRICS_TOKEN };
+  return config.METRICS_TOKEN === undefined ? 'hidden' : 'token';
 }

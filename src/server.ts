@@ -5,7 +5,7 @@ import { alertEndpoints } from './alerting/endpoints.ts';
 import { openAlerting } from './alerting/open-alerting.ts';
 import { watchParts } from './alerting/watch-parts.ts';
 import { createApp, createInternalApp, publicPaths } from './app.ts';
-import { apiKeyFile, metricsAccess, readApiKeys, readConfig } from './config.ts';
+import { databasePassword, type KeysName, keySource, metricsAccess, readConfig } from './config.ts';
 import { openDocuments } from './documents/open-documents.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { keepSpace, type SpaceWatch } from './embeddings/keep-space.ts';
@@ -37,6 +37,8 @@ await run(
   { service: 'ragbase-backend', telemetry, readConfig: () => readConfig('backend') },
   async ({ config, logger, lifecycle }) => {
     const { HOST: host } = config;
+    const ringOf = (name: KeysName) =>
+      openKeyRing({ ...keySource(name, 'backend'), keys: config[name] ?? [], logger, lifecycle });
     const { serveMetrics } = telemetry;
     const report = openAlerting({
       url: config.ALERT_WEBHOOK_URL,
@@ -50,6 +52,7 @@ await run(
     lifecycle.onClose('embedder', () => embedder.close());
     const pool = openPostgres({
       url: config.DATABASE_URL,
+      password: databasePassword(),
       poolSize: config.DATABASE_POOL_SIZE,
       logger,
       sessionSettings: SEARCH_SESSION_SETTINGS,
@@ -72,7 +75,7 @@ await run(
       endpoints: [...documents.internal, ...alertEndpoints(report)],
       hasStarted,
       serveMetrics,
-      token: config.INTERNAL_TOKEN,
+      tokens: ringOf('INTERNAL_TOKEN'),
       logger,
     });
     await listen(internal, {
@@ -101,14 +104,15 @@ await run(
       cacheMs: 1_000,
       version: VERSION,
     });
+    const access = metricsAccess(config);
     const app = createApp({
       endpoints,
       readiness,
       hasStarted,
       limits,
       serveMetrics,
-      metricsAccess: metricsAccess(config),
-      apiKeys: openKeyRing({ keys: config.API_KEY, file: apiKeyFile(), readKeys: readApiKeys, logger, lifecycle }),
+      metricsAccess: access === 'token' ? ringOf('METRICS_TOKEN') : access,
+      apiKeys: ringOf('API_KEY'),
       idleMs: config.REQUEST_IDLE_TIMEOUT,
       corsOrigins: config.CORS_ORIGIN,
       trustProxy: config.TRUST_PROXY,

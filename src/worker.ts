@@ -12,13 +12,14 @@ import { type ProgressWatch, watchProgress } from './ai-worker/progress-watch.ts
 import { createProviderGate } from './ai-worker/provider-gate.ts';
 import { forwardErrors } from './alerting/forward-errors.ts';
 import { createWorkerApp } from './app.ts';
-import { readConfig } from './config.ts';
+import { keySource, readConfig } from './config.ts';
 import { LANES, type Lane } from './documents/formats.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
 import { watchProvider } from './embeddings/provider-watch.ts';
 import { createReadiness } from './health/readiness.ts';
 import { listen } from './platform/http-server.ts';
+import { openKeyRing } from './platform/key-ring.ts';
 import { endAtOnce } from './platform/log-crash.ts';
 import { startLoopWatchdog } from './platform/loop-watchdog.ts';
 import { run } from './platform/run.ts';
@@ -32,11 +33,17 @@ const LONGEST_STEP_MS = 300_000;
 
 await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfig('worker') }, async (parts) => {
   const { config, logger, lifecycle } = parts;
-  const told = forwardErrors({ backendUrl: config.CALLBACK_URL, token: config.INTERNAL_TOKEN, logger, lifecycle });
+  const tokens = openKeyRing({
+    ...keySource('INTERNAL_TOKEN', 'worker'),
+    keys: config.INTERNAL_TOKEN,
+    logger,
+    lifecycle,
+  });
+  const told = forwardErrors({ backendUrl: config.CALLBACK_URL, tokens, logger, lifecycle });
   const concurrency = { fast: config.WORKER_CONCURRENCY_FAST, heavy: config.WORKER_CONCURRENCY_HEAVY };
   const backend = createBackendClient({
     url: config.CALLBACK_URL,
-    token: config.INTERNAL_TOKEN,
+    tokens,
     worker: `${hostname()}-${process.pid}-${Date.now().toString(36)}`,
     patienceMs: 60_000,
   });

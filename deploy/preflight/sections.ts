@@ -10,6 +10,7 @@ import { checkGrafana } from './grafana.ts';
 import { checkMachine } from './machine.ts';
 import { type Ask, askUrl, checkAlertmanager, checkPrometheus } from './monitoring.ts';
 import { checkPublished } from './published.ts';
+import { checkRole } from './role.ts';
 import { checkSecrets } from './secrets.ts';
 import { checkSettings } from './settings.ts';
 import { tryDocument } from './try-document.ts';
@@ -84,6 +85,7 @@ async function security({ target, values, api, compose }: Context): Promise<Find
       checkPublished(parseModel(await open.output('config', '--format', 'json'))),
     )),
     ...(await withCompose(compose, target, 'networks', checkWalls)),
+    ...(await withCompose(compose, target, 'role', checkRole)),
     ...(compose || target.grafana
       ? await attempt('Grafana', 'say where it is with --grafana', () => checkGrafana({ url: grafana, password }))
       : [withoutDocker(target, "Grafana's password")]),

@@ -17,6 +17,7 @@ import {
   type Progress,
   type Turn,
 } from '../documents/job.ts';
+import type { KeyRing } from '../platform/key-ring.ts';
 import { passTraceOn, traceHeaders } from '../platform/trace-context.ts';
 import { AttemptLostError, BackendError, ContractError, DisagreementError } from './backend-errors.ts';
 
@@ -24,7 +25,7 @@ export interface BackendClientOptions {
   /** The backend's internal address. */
   url: string;
   /** `INTERNAL_TOKEN`. */
-  token: string;
+  tokens: Pick<KeyRing, 'first'>;
   /** Name of this worker: asking again for an attempt that it has is answered the same. */
   worker: string;
   /** How long a backend that is away is asked for a document, in ms. What is done for one is kept until it is back. */
@@ -63,7 +64,7 @@ const SILENT_CONTENT_MS = 15_000;
 const SILENT_RESULT_MS = 120_000;
 
 export function createBackendClient(options: BackendClientOptions): BackendClient {
-  const authorization = `Bearer ${options.token}`;
+  const authorize = () => ({ authorization: `Bearer ${options.tokens.first}` });
   const url = (path: string) => new URL(path, options.url);
   const ofAttempt = (claimed: Claimed) => `/internal/documents/${claimed.documentId}/attempts/${claimed.attempt}`;
 
@@ -71,7 +72,7 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
     const response = await passTraceOn(() =>
       fetch(url(path), {
         method: 'POST',
-        headers: { authorization, 'content-type': 'application/json' },
+        headers: { ...authorize(), 'content-type': 'application/json' },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(timeoutMs),
       }),
@@ -83,7 +84,7 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
   return {
     agreement: async (timeoutMs) => {
       const response = await fetch(url('/internal/contract'), {
-        headers: { authorization },
+        headers: authorize(),
         signal: AbortSignal.timeout(timeoutMs),
       });
       if (response.status === 404) return undefined;
@@ -108,11 +109,11 @@ export function createBackendClient(options: BackendClientOptions): BackendClien
       }
     },
     content: (documentId, signal) =>
-      persist(() => download(url(`/internal/documents/${documentId}/content`), { authorization }, signal), { signal }),
+      persist(() => download(url(`/internal/documents/${documentId}/content`), authorize(), signal), { signal }),
     progress: async (claimed, progress, timeoutMs) =>
       void (await post(`${ofAttempt(claimed)}/progress`, progress, timeoutMs)),
     result: (claimed, lines, signal) =>
-      persist(() => putLines(url(`${ofAttempt(claimed)}/result`), { authorization }, lines(), signal), { signal }),
+      persist(() => putLines(url(`${ofAttempt(claimed)}/result`), authorize(), lines(), signal), { signal }),
     fail: async (claimed, failure, signal) =>
       void (await persist(() => post(`${ofAttempt(claimed)}/failure`, failure), { signal })),
     release: async (claimed) =>

@@ -8,7 +8,7 @@ import { bearerToken } from './secrets.ts';
  * Tells who asks, by the key in `X-API-Key` or a bearer token, and refuses nobody: the limits come first, and are others
  * for those who guess. The key's fingerprint goes to `response.locals.keyFingerprint`, for the access log, and on the span.
  */
-export function identify({ keys }: { keys: KeyRing }): RequestHandler {
+export function identify({ keys }: { keys: Pick<KeyRing, 'match'> }): RequestHandler {
   return function readKey(request, response, next) {
     // Shared caches know that `Authorization` makes an answer private; of `X-API-Key` they know nothing.
     response.set('Cache-Control', 'no-store');

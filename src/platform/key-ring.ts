@@ -7,9 +7,13 @@ import { fingerprint, secretMatcher } from './secrets.ts';
 export interface KeyRing {
   /** The fingerprint of the key that was given, or undefined where it is none of ours. */
   match(candidate: string): string | undefined;
+  /** The one to send. */
+  readonly first: string;
 }
 
 export interface KeyRingOptions {
+  /** The setting that they are. */
+  name: string;
   keys: readonly string[];
   /** Where the keys come from, if from a file: changes of it take effect without a restart. */
   file: string | undefined;
@@ -21,22 +25,36 @@ export interface KeyRingOptions {
   intervalMs?: number;
 }
 
-/** Holds the API keys, and follows their file, so that they are rotated without a gap. */
-export function openKeyRing({ keys, file, readKeys, logger, lifecycle, intervalMs = 2_000 }: KeyRingOptions): KeyRing {
+/** Holds keys, and follows their file, so that they are rotated without a gap. */
+export function openKeyRing({
+  name,
+  keys,
+  file,
+  readKeys,
+  logger,
+  lifecycle,
+  intervalMs = 2_000,
+}: KeyRingOptions): KeyRing {
+  let current = keys;
   let match = secretMatcher(keys);
   if (file !== undefined) {
     const reload = () => {
       try {
-        const now = readKeys();
-        match = secretMatcher(now);
-        logger.info('API keys read again', { keys: now.map(fingerprint) });
+        current = readKeys();
+        match = secretMatcher(current);
+        logger.info('keys read again', { setting: name, keys: current.map(fingerprint) });
       } catch (error) {
-        logger.error('the new API keys are not usable; those before stay in force', { error });
+        logger.error('the new keys are not usable; those before stay in force', { setting: name, error });
       }
     };
     // By looking, not by events: orchestrators swap the folder that a secret is linked from.
     watchFile(file, { interval: intervalMs, persistent: false }, reload);
     lifecycle.onClose('key ring', () => unwatchFile(file, reload));
   }
-  return { match: (candidate) => match(candidate) };
+  return {
+    match: (candidate) => match(candidate),
+    get first() {
+      return current[0] ?? '';
+    },
+  };
 }

@@ -12,6 +12,8 @@ export type Queryable = Pick<pg.ClientBase, 'query'>;
 
 export interface PostgresOptions {
   url: string;
+  /** The password of each new connection, instead of the URL's. */
+  password?: (() => string) | undefined;
   /** Connections. 1 for a server that is one session, as PGlite is. */
   poolSize: number;
   logger: Logger;
@@ -33,6 +35,7 @@ export function openPostgres(options: PostgresOptions): pg.Pool {
   const settings = [...(options.sessionSettings ?? []), ...limitsOf(statementMs, poolSize)];
   const pool = new pg.Pool({
     ...connectionOf(options.url),
+    ...(options.password && { password: options.password }),
     max: poolSize,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,

@@ -1,13 +1,13 @@
 import type { RequestHandler } from 'express';
 import { DomainError } from './errors.ts';
-import { bearerToken, secretMatcher } from './secrets.ts';
+import type { KeyRing } from './key-ring.ts';
+import { bearerToken } from './secrets.ts';
 
-/** Lets a request pass that carries the one token as `Authorization: Bearer`. */
-export function requireToken(options: { token: string }): RequestHandler {
-  const match = secretMatcher([options.token]);
+/** Lets a request pass that carries a token of the ring as `Authorization: Bearer`. */
+export function requireToken(tokens: Pick<KeyRing, 'match'>): RequestHandler {
   return function checkToken(request, _response, next) {
     const given = bearerToken(request.get('authorization'));
-    if (given !== undefined && match(given) !== undefined) return next();
+    if (given !== undefined && tokens.match(given) !== undefined) return next();
     next(new DomainError('UNAUTHORIZED', 'Send the internal token as a bearer token.'));
   };
 }

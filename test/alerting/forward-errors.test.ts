@@ -12,7 +12,7 @@ const PROGRAM = `
   import { openLogger } from './src/platform/logger.ts';
   const logger = openLogger({ service: 'test', version: '1', level: 'info', format: 'json' });
   const lifecycle = createLifecycle({ logger, timeoutMs: 1000, delayMs: 0 });
-  const told = forwardErrors({ backendUrl: process.argv[1], token: 'token', logger, lifecycle });
+  const told = forwardErrors({ backendUrl: process.argv[1], tokens: { first: 'token' }, logger, lifecycle });
   for (const lane of ['fast', 'heavy']) void endAtOnce(logger, 'ends', { lane }, told);`;
 
 describe('errors of a process that ends itself', function () {

@@ -64,7 +64,7 @@ describe('Alertmanager', function suite() {
 
   it('does not start without somebody, or `none`', async () => {
     assert.match((await start('')).errors ?? '', /^ALERTMANAGER_WEBHOOK_URL is empty/);
-    assert.match(compose()['x-required'].join(), /\$\{ALERTMANAGER_WEBHOOK_URL:\?/);
+    assert.match(compose().configs.secrets.content, /\$\{ALERTMANAGER_WEBHOOK_URL:\?/);
   });
 
   it('reads the address from its secret alone, and its words from one file', () => {

@@ -21,8 +21,21 @@ export function interpolate(text: string, env: Record<string, string>): string {
   return result;
 }
 
-/** What a service of the compose file finds in its environment. */
+/** What a service of the compose file finds in its environment, and in the files that this names. */
 export function environmentOf(service: string, env = filledSettings()): Record<string, string> {
   const given = compose().services[service].environment as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, interpolate(String(value), env)]));
+  const secrets = secretsOf(env);
+  return Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => {
+      const text = interpolate(String(value), env);
+      if (!name.endsWith('_FILE')) return [[name, text]];
+      return [[name.replace(/_FILE$/, ''), secrets.get(text.replace('/run/secrets/', '')) ?? '']];
+    }),
+  );
+}
+
+/** What is handed out as files. */
+export function secretsOf(env: Record<string, string>): Map<string, string> {
+  const lines = interpolate(compose().configs.secrets.content, env).trim().split('\n');
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
 }

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import redis from 'redis';
 import { type Stack, startStack } from '../../deploy/local/stack.ts';
+import { openPostgres } from '../../src/platform/postgres.ts';
+import { memoryLogger } from '../support/memory-logger.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const SERVICE = ['test/deploy/stand-in-service.ts'];
@@ -47,6 +49,15 @@ describe('the embedded Postgres and Redis', function suite() {
       await owner.connect();
       assert.deepEqual((await owner.query('SELECT 1 AS one')).rows, [{ one: 1 }]);
       await owner.end();
+
+      // A password from elsewhere is asked for at each connection: changed while all is running, it is in force.
+      let current = 'wrong';
+      const url = stack.databaseUrl.replace(`:${password}@`, '@');
+      const pool = openPostgres({ url, password: () => current, poolSize: 1, logger: memoryLogger().logger });
+      await assert.rejects(pool.query('SELECT 1'), { code: '28P01' });
+      current = password;
+      await pool.query('SELECT 1');
+      await pool.end();
       for (const socket of strangers) socket.destroy();
 
       const recorded = JSON.parse(await readFile(join(folder, 'redis.json'), 'utf8')) as {

@@ -27,6 +27,7 @@ case "$*" in
   *' ps --quiet') echo one ;;
   'inspect one') cat inspect.json ;;
   *' exec -T ai-worker '*) cat reached.json ;;
+  *' exec -T postgres '*) cat superuser.txt ;;
   *' exec -T alertmanager '*) echo '[{"receivers":[{"name":"webhook"}]}]' ;;
   *Watchdog%22*firing* | *query=up) echo '{"data":{"result":[{"metric":{"job":"backend"}}]}}' ;;
   *' exec -T prometheus '*) echo '{"data":{"result":[]}}' ;;
@@ -131,11 +132,17 @@ describe('npm run preflight', function suite() {
       const { port } = server.address() as AddressInfo;
       return { url: `http://127.0.0.1:${port}`, [Symbol.dispose]: () => void server.close() };
     }
-    async function runWith(options: { password: string; containers: Record<string, object>; reached?: object[] }) {
+    async function runWith(options: {
+      password: string;
+      containers: Record<string, object>;
+      reached?: object[];
+      superuser?: boolean;
+    }) {
       using grafana = await openGrafana(options.password);
       await writeFile(join(folder.path, 'docker'), STAND_IN, { mode: 0o755 });
       await writeFile(join(folder.path, 'config.json'), JSON.stringify(composeModel(filledSettings())));
       await writeFile(join(folder.path, 'ps.json'), containers(options.containers));
+      await writeFile(join(folder.path, 'superuser.txt'), options.superuser ? 't' : 'f');
       await writeFile(join(folder.path, 'inspect.json'), JSON.stringify([REDIS]));
       await writeFile(join(folder.path, 'reached.json'), JSON.stringify(options.reached ?? [{ ...AT, port: 6379 }]));
       return await run({}, ['--grafana', grafana.url], { PATH: `${folder.path}:${process.env['PATH']}` });
@@ -151,6 +158,7 @@ describe('npm run preflight', function suite() {
       assert.match(output, /ok +\d+ services run and are well/);
       assert.match(output, /ok +the watchdog fires/);
       assert.match(output, /ok +Alertmanager sends the watchdog to webhook/);
+      assert.match(output, /ok +the role of the service is no superuser/);
       assert.match(output, /ok +the ai-worker reaches what it needs and nothing else/);
       assert.match(output, / 0 failed, 0 skipped/);
     });
@@ -161,7 +169,9 @@ describe('npm run preflight', function suite() {
         password: 'admin',
         containers: { backend: { Health: 'starting' } },
         reached,
+        superuser: true,
       });
+      assert.match(output, /FAIL +the role of the service is a superuser/);
       assert.match(output, /FAIL +the ai-worker reaches redis \(10\.0\.0\.2:9090\)/);
       assert.equal(status, 1);
       assert.match(output, /FAIL +Grafana takes the password `admin`/);

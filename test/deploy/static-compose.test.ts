@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Config, ConfigError, readConfig, SETTINGS, settingsOf } from '../../src/config.ts';
-import { environmentOf } from './compose-environment.ts';
+import { environmentOf, filledSettings, interpolate, secretsOf } from './compose-environment.ts';
 import { compose, exampleSettings, type Loose, read } from './static-files.ts';
 
 const all = (): Record<string, Loose> => compose().services;
@@ -10,7 +10,6 @@ const services = (): [string, Loose][] => Object.entries(compose().services);
 describe('docker-compose.prod.yml', () => {
   it('has a value for every variable in the example, and uses all but those it sets itself', () => {
     const used = new Set([...read('docker-compose.prod.yml').matchAll(/\$\{(\w+)/g)].map((match) => match[1] ?? ''));
-    used.add(compose().secrets.alertmanager_webhook_url.environment);
     const example = Object.keys(exampleSettings());
     const fixed = ['NODE_ENV', 'HOST', 'INTERNAL_PORT', 'WORKER_PORT', 'RAGBASE_DATA_DIR'];
     assert.deepEqual([...used].sort(), example.filter((name) => !fixed.includes(name)).sort());
@@ -28,7 +27,7 @@ describe('docker-compose.prod.yml', () => {
     for (const [name, service] of services()) {
       const { limits } = service.deploy.resources;
       assert.ok(limits.memory && limits.cpus && limits.pids, name);
-      assert.equal(service.restart, name === 'volume-owner' ? 'no' : 'unless-stopped', name);
+      assert.equal(service.restart, ['volume-owner', 'secrets'].includes(name) ? 'no' : 'unless-stopped', name);
       assert.ok(service.logging.options['max-size'] && service.logging.options['max-file'], name);
       assert.deepEqual(service.cap_drop, ['ALL'], name);
       assert.deepEqual(service.security_opt, ['no-new-privileges:true'], name);
@@ -40,7 +39,7 @@ describe('docker-compose.prod.yml', () => {
     const without = services().filter(([, service]) => !own(service));
     assert.deepEqual(
       without.map(([name]) => name),
-      ['volume-owner', 'otel-collector'],
+      ['secrets', 'volume-owner', 'otel-collector'],
     );
   });
 
@@ -67,7 +66,10 @@ describe('docker-compose.prod.yml', () => {
     // Prometheus shares the network to ask, and listens on another.
     assert.ok(all().prometheus.command.includes('--web.listen-address=prometheus.monitoring:9090'));
     assert.deepEqual(all().prometheus.networks, { monitoring: { aliases: ['prometheus.monitoring'] }, work: {} });
-    assert.deepEqual(all()['ai-worker'].volumes, ['models:/var/lib/ragbase/models:ro']);
+    assert.deepEqual(all()['ai-worker'].volumes, [
+      'models:/var/lib/ragbase/models:ro',
+      'secrets-worker:/run/secrets:ro',
+    ]);
   });
 
   it('closes every network that needs no way out, to the machine too', () => {
@@ -79,11 +81,31 @@ describe('docker-compose.prod.yml', () => {
     assert.deepEqual(all().postgres.networks, ['database']);
   });
 
+  it('hands secrets out as files, to each service its own, and shows none in an environment or a command', () => {
+    const secrets = secretsOf(filledSettings());
+    for (const [name, { environment = {}, command = [], entrypoint = [] }] of services()) {
+      const shown = interpolate(JSON.stringify([environment, command, entrypoint]), filledSettings());
+      for (const [secret, value] of secrets)
+        if (value.length > 20 && !value.includes('://')) assert.ok(!shown.includes(value), `${name} shows ${secret}`);
+    }
+    const script = read('deploy/secrets/hand-out.sh').replaceAll('\\\n', ' ');
+    const given = new Map(
+      [...script.matchAll(/^give (\S+) +(.+)$/gm)].map(([, to = '', names = '']) => [to, names.split(/ +/)]),
+    );
+    const filesOf = (service: string) =>
+      Object.values<string>(all()[service].environment).flatMap(
+        (value) => /^\/run\/secrets\/(\w+)$/.exec(value)?.[1] ?? [],
+      );
+    assert.deepEqual(filesOf('backend').sort(), given.get('backend')?.sort());
+    assert.deepEqual(filesOf('ai-worker').sort(), given.get('worker')?.sort());
+    for (const names of given.values()) for (const name of names) assert.ok(secrets.has(name), name);
+  });
+
   it('gives both processes settings that they accept', () => {
     const backend: Config<'backend'> = readConfig('backend', environmentOf('backend'));
     const worker: Config<'worker'> = readConfig('worker', environmentOf('ai-worker'));
     assert.deepEqual([backend.HOST, worker.HOST], ['0.0.0.0', '0.0.0.0']);
-    assert.equal(backend.INTERNAL_TOKEN, worker.INTERNAL_TOKEN);
+    assert.deepEqual(backend.INTERNAL_TOKEN, worker.INTERNAL_TOKEN);
     assert.equal(new URL(worker.CALLBACK_URL).port, String(backend.INTERNAL_PORT));
     assert.equal(compose().services.backend.environment.PORT, 3000);
   });

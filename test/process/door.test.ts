@@ -149,11 +149,11 @@ describe('the door of the service', function suite() {
   // The last: afterwards, the key of the other tests is not known any more.
   it('takes new keys without a restart, and keeps those it has where the new are none', async () => {
     assert.deepEqual([await statusWith(OLD), await statusWith(NEW)], [200, 401]);
-    await replaceKeys(`${OLD},${NEW}\n`, 'API keys read again');
+    await replaceKeys(`${OLD},${NEW}\n`, 'keys read again');
     assert.deepEqual([await statusWith(OLD), await statusWith(NEW)], [200, 200]);
-    await replaceKeys('\n', 'the new API keys are not usable');
+    await replaceKeys('\n', 'the new keys are not usable');
     assert.deepEqual([await statusWith(OLD), await statusWith(NEW)], [200, 200]);
-    await replaceKeys(`${NEW}\n`, 'API keys read again');
+    await replaceKeys(`${NEW}\n`, 'keys read again');
     assert.deepEqual([await statusWith(OLD), await statusWith(NEW)], [401, 200]);
     assert.ok(!service.lines.some((line) => line.includes(OLD) || line.includes(NEW)), 'no key in a log');
   });
