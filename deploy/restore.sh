@@ -21,7 +21,7 @@ if [ -n "${DATABASE_URL:-}" ]; then
     { echo "the database has no extension vector; run in it as a superuser: CREATE EXTENSION vector" >&2; exit 1; }
   "${restore[@]}" --use-list="$list" --dbname="$DATABASE_URL" <"$file"
 else
-  running=$(compose ps --status running --services | grep -xE 'backend|ai-worker' || true)
+  running=$(compose ps --status running --services | grep -xE 'backend(-.+)?|ai-worker' || true)
   if [ -n "$running" ]; then
     echo "stop the services first: docker compose … stop ai-worker backend" >&2
     exit 1

@@ -47,10 +47,13 @@ hand_out() { compose up --detach --wait --no-deps --force-recreate secrets >/dev
 # Longer than the processes take to look at a file again.
 take_effect() { sleep 6; }
 
+# Of these services those that run; of backends all that there are.
+running() { compose ps --services | grep -xE "$(printf '%s|' "${@/%backend/backend(-.+)?}")-"; }
+
 # One container after the other, each ready before the next.
 restart() {
   local service id began
-  for service; do
+  for service in $(running "$@"); do
     for id in $(compose ps --quiet "$service"); do
       began=$SECONDS
       docker restart --time 50 "$id" >/dev/null

@@ -82,7 +82,7 @@ async function placesOf(compose: Compose): Promise<Place[]> {
   const ids = (await compose.output('ps', '--quiet')).split('\n').filter(Boolean);
   const containers = containersSchema.parse(JSON.parse(await docker('inspect', ...ids)));
   return containers.flatMap(({ Config, NetworkSettings }) => {
-    const service = Config.Labels['com.docker.compose.service'] ?? 'unknown';
+    const service = (Config.Labels['com.docker.compose.service'] ?? 'unknown').replace(/^backend-\w+$/, 'backend');
     const ports = new Set([
       ...PORTS,
       ...Object.keys(Config.ExposedPorts ?? {}).map((port) => Number.parseInt(port, 10)),

@@ -1,4 +1,4 @@
 import packageJson from '../../package.json' with { type: 'json' };
 
-/** Version of this build, as package.json has it. */
-export const VERSION: string = packageJson.version;
+/** Version of this build: what its image was tagged with, or as package.json has it. */
+export const VERSION: string = process.env['RAGBASE_VERSION'] || packageJson.version;
