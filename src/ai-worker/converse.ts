@@ -1,13 +1,11 @@
-import { type Chunk, ProcessingError, resultChunkSchema } from '../documents/job.ts';
-import { tooManyChunks } from './limit-errors.ts';
+import { type Chunk, indexedText, ProcessingError } from '../documents/job.ts';
+import { MAX_TEXT_CHARACTERS, tooManyChunks, tooMuchText } from './limit-errors.ts';
 import { OcrNeededError } from './parse/parser.ts';
 import type { ParserChannel } from './parse-channel.ts';
 import type { ParseLimits } from './parse-limits.ts';
-import type { ParseAnswer, ParseRequest } from './parse-messages.ts';
+import { type ParseAnswer, type ParseRequest, parseAnswerSchema } from './parse-messages.ts';
 import { watchParse } from './parse-watch.ts';
 import type { Usage } from './process-usage.ts';
-
-const chunkSchema = resultChunkSchema.omit({ embedding: true }).strip();
 
 export interface ConverseOptions {
   /** Ends the process. */
@@ -36,22 +34,35 @@ export function converse(channel: ParserChannel, request: ParseRequest, options:
     kill();
   };
   const watch = watchParse({ limits, usage, onExceeded: give });
+  let hasBegun = false;
+  let characters = 0;
   const onAnswer = (answer: ParseAnswer) => {
-    // The start of the process is not the document's time.
-    if (answer.type === 'began') watch.restart();
-    else if (answer.type === 'chunks') {
-      for (const chunk of answer.chunks) chunks.push(chunkSchema.parse(chunk));
+    if (answer.type === 'began') {
+      // Each time again, its clock would never run out.
+      if (hasBegun) throw new Error('it began already');
+      hasBegun = true;
+      // The start of the process is not the document's time.
+      watch.restart();
+    } else if (answer.type === 'chunks') {
+      for (const chunk of answer.chunks) {
+        chunks.push(chunk);
+        characters += indexedText(chunk).length;
+      }
       if (chunks.length > limits.maxChunks) give(tooManyChunks(limits.maxChunks));
-    } else if (answer.type === 'done')
-      resolve({ chunks, characters: Number(answer.characters), chunkMs: Number(answer.chunkMs) });
-    else if (answer.type === 'needs-ocr') reject(new OcrNeededError());
-    else if (answer.type === 'failed') reject(failure(answer));
+      else if (characters > MAX_TEXT_CHARACTERS) give(tooMuchText(MAX_TEXT_CHARACTERS));
+    } else if (answer.type === 'done') {
+      if (chunks.length === 0) throw new Error('it has no chunks');
+      resolve({ chunks, characters: answer.characters, chunkMs: answer.chunkMs });
+    } else if (answer.type === 'needs-ocr') {
+      // Where pictures are read already, it would be asked for ever.
+      if (request.ocr !== 'elsewhere') throw new Error('it reads pictures itself');
+      reject(new OcrNeededError());
+    } else reject(failure(answer));
   };
   // What a parser says may be what a document made it say.
-  const onLine = (answer: ParseAnswer | undefined) => {
+  const onLine = (answer: unknown) => {
     try {
-      if (answer === undefined) throw new Error('no answer');
-      onAnswer(answer);
+      onAnswer(parseAnswerSchema.parse(answer));
     } catch (cause) {
       give(new ProcessingError('WORKER_CRASHED', 'The parser gave no answer that can be read.', { cause }));
     }

@@ -169,10 +169,10 @@ export const indexedText = (chunk: Pick<Chunk, 'text' | 'headings'>): string =>
 export const resultChunkSchema = z.object({
   text: z.string().min(1),
   headings: z.array(z.string()),
-  page: z.int().positive().nullable(),
-  startOffset: z.int().nonnegative(),
-  endOffset: z.int().nonnegative(),
-  tokens: z.int().nonnegative(),
+  page: z.int32().positive().nullable(),
+  startOffset: z.int32().nonnegative(),
+  endOffset: z.int32().nonnegative(),
+  tokens: z.int32().nonnegative(),
   /** float32, little-endian, base64. */
   embedding: z.base64(),
 });

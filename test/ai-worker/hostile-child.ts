@@ -13,8 +13,18 @@ function pause(ms: number): void {
 }
 
 function answer(data: string | Buffer): string {
-  writeSync(PIPES.answers, data as string);
+  for (let rest = Buffer.from(data); rest.length > 0; ) rest = rest.subarray(written(rest));
   return identity;
+}
+
+/** The pipe takes what there is room for. */
+function written(data: Buffer): number {
+  try {
+    return writeSync(PIPES.answers, data);
+  } catch {
+    pause(5);
+    return 0;
+  }
 }
 
 function keep(megabytes: number): string {
@@ -48,6 +58,21 @@ const deeds: Record<string, () => string> = {
   'answer nothing': () => answer('null\n'),
   'answer what is no JSON': () => answer(Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0a])),
   'answer what is no chunk': () => answer('{"type":"chunks","chunks":[{"text":5}]}\n'),
+  'answer that it begins once more': () => answer('{"type":"began"}\n'),
+  'answer that it has no chunks': () => answer('{"type":"done","characters":0,"chunkMs":0}\n'),
+  'answer that others read pictures': () => answer('{"type":"needs-ocr"}\n'),
+  'answer a reason of its own': () =>
+    answer('{"type":"failed","code":"HUNGRY","message":"","retryable":true,"cause":""}\n'),
+  'answer a place beyond all': () =>
+    answer(
+      '{"type":"chunks","chunks":[{"text":"x","headings":[],"page":3e9,"startOffset":0,"endOffset":1,"tokens":1}]}\n',
+    ),
+  'tell more text than any document holds': () => {
+    const headings = Array(1000).fill('x'.repeat(1000));
+    const chunk = { text: 'x', headings, page: null, startOffset: 0, endOffset: 1, tokens: 1 };
+    const line = JSON.stringify({ type: 'chunks', chunks: Array(10).fill(chunk) });
+    for (;;) answer(`${line}\n`);
+  },
   'answer without end': () => {
     for (;;) answer(Buffer.alloc(1024 * 1024, 'x'));
   },

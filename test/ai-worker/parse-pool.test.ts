@@ -141,6 +141,7 @@ describe('the parse pool', () => {
       ['eat buffers', 'TOO_LARGE_EXPANDED', false],
       ['eat heap', 'TOO_LARGE_EXPANDED', false],
       ['make chunks', 'TOO_LARGE_EXPANDED', false],
+      ['tell more text than any document holds', 'TOO_LARGE_EXPANDED', false],
       ['exit', 'WORKER_CRASHED', true],
     ] as const) {
       it(`survives a parser that would ${deed}, and so do others`, async () => {
@@ -153,7 +154,18 @@ describe('the parse pool', () => {
       });
     }
 
-    for (const what of ['nonsense', 'nothing', 'what is no JSON', 'what is no chunk', 'without end'])
+    for (const what of [
+      'nonsense',
+      'nothing',
+      'what is no JSON',
+      'what is no chunk',
+      'that it begins once more',
+      'that it has no chunks',
+      'that others read pictures',
+      'a reason of its own',
+      'a place beyond all',
+      'without end',
+    ])
       it(`ends a parser that would answer ${what}`, async () => {
         openHostile();
         const first = await act('identity');
