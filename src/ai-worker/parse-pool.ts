@@ -30,6 +30,8 @@ export interface ParsedDocument {
   format: Format;
   name: string;
   bytes: Uint8Array;
+  /** Whose it is. */
+  owner: string;
   signal?: AbortSignal;
 }
 
@@ -49,6 +51,8 @@ export interface ParsePool {
 
 /** Which process a document needs. */
 interface Kind {
+  /** One that has read nothing of others. */
+  owner?: string;
   ocr: boolean;
   /** One that has read nothing yet. */
   fresh: boolean;
@@ -62,7 +66,7 @@ const KNOWN_TEXT = 'High water is at noon.';
 /**
  * A pool of warm parser processes. A document that crashes its parser, loops, or eats memory costs
  * that process and nothing else: the next document gets a fresh one. OCR, which needs native code,
- * has processes of its own.
+ * has processes of its own. So has each owner: what got into a process by one document sees the next.
  *
  * Processes, not threads: a thread that runs out of memory takes its process with it.
  */
@@ -70,12 +74,13 @@ export function openParsePool(options: ParsePoolOptions): ParsePool {
   const { modulePath = new URL('./parse-child.ts', import.meta.url), concurrency, memoryMb } = options;
   const processes = new Set<ParseProcess>();
   const idle: ParseProcess[] = [];
+  const owners = new WeakMap<ParseProcess, string>();
   const closing = new AbortController();
   const slots = createSlots(concurrency);
 
-  const take = ({ ocr, fresh }: Kind): ParseProcess => {
+  const take = ({ owner, ocr, fresh }: Kind): ParseProcess => {
     for (const candidate of fresh ? [] : idle.toReversed()) {
-      if (candidate.ocr !== ocr) continue;
+      if (candidate.ocr !== ocr || (owners.get(candidate) ?? owner) !== owner) continue;
       idle.splice(idle.indexOf(candidate), 1);
       if (candidate.isFit()) return candidate;
       discard(candidate);
@@ -90,8 +95,13 @@ export function openParsePool(options: ParsePoolOptions): ParsePool {
     void process.stop().finally(() => processes.delete(process));
   };
 
-  const parseIn = async (kind: Kind, { format, name, bytes }: ParsedDocument, signal: AbortSignal): Promise<Parsed> => {
+  const parseIn = async (
+    kind: Kind,
+    { format, name, bytes }: Omit<ParsedDocument, 'owner'>,
+    signal: AbortSignal,
+  ): Promise<Parsed> => {
     const process = take(kind);
+    if (kind.owner !== undefined) owners.set(process, kind.owner);
     const { isUsed } = process;
     const maxChunks = chunkAllowance(bytes.length, options.maxChunks);
     const limits = {
@@ -114,12 +124,13 @@ export function openParsePool(options: ParsePoolOptions): ParsePool {
 
   /** A process after the other, until one can tell. */
   const parseSomewhere = async (document: ParsedDocument, signal: AbortSignal): Promise<Parsed> => {
-    for (let kind: Kind = { ocr: false, fresh: false }; ; ) {
+    const { owner } = document;
+    for (let kind: Kind = { owner, ocr: false, fresh: false }; ; ) {
       try {
         return await parseIn(kind, document, signal);
       } catch (error) {
         if (error instanceof NotFreshError) kind = { ...kind, fresh: true };
-        else if (error instanceof OcrNeededError) kind = { ocr: true, fresh: false };
+        else if (error instanceof OcrNeededError) kind = { owner, ocr: true, fresh: false };
         else throw error;
       }
     }
@@ -141,7 +152,7 @@ export function openParsePool(options: ParsePoolOptions): ParsePool {
       inSlot(caller, async (signal) => {
         for (const ocr of options.ocr ? [true, false] : [false]) {
           const bytes = new TextEncoder().encode(KNOWN_TEXT);
-          const { chunks } = await parseIn({ ocr, fresh: false }, { format: 'txt', name: 'known.txt', bytes }, signal);
+          const { chunks } = await parseIn({ ocr, fresh: true }, { format: 'txt', name: 'known.txt', bytes }, signal);
           if (chunks[0]?.text !== KNOWN_TEXT) throw new Error('a known text was read as another');
         }
       }),

@@ -123,6 +123,7 @@ async function runAttempt(claimed: Claimed, shutdown: AbortSignal, deps: Process
         format: claimed.format,
         name: claimed.name,
         bytes: bytes.value,
+        owner: claimed.owner,
         signal,
       });
       span.setAttributes({ [ATTR_TEXT_CHARACTERS]: result.characters, [ATTR_CHUNK_COUNT]: result.chunks.length });

@@ -25,7 +25,9 @@ describe('documents of kilobytes that would take gigabytes or minutes', function
           ocr,
         });
         const bytes = Buffer.from(content() as string);
-        const parsed = await pool.parse({ format, name: `greedy.${format}`, bytes }).catch((error: unknown) => error);
+        const parsed = await pool
+          .parse({ format, name: `greedy.${format}`, bytes, owner: 'one' })
+          .catch((error: unknown) => error);
         if (typeof end === 'string') {
           assert.ok(parsed instanceof ProcessingError, 'it can not be read');
           assert.deepEqual([parsed.code, parsed.retryable], [end, false]);

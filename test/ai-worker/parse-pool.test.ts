@@ -34,8 +34,9 @@ describe('the parse pool', () => {
     return pool;
   };
   /** Parses a document of a process that does what its name says. */
-  const act = async (name: string, signal?: AbortSignal): Promise<string> => {
-    const { chunks } = await pool.parse({ format: 'txt', name, bytes: new Uint8Array(), ...(signal && { signal }) });
+  const act = async (name: string, signal?: AbortSignal, owner = 'one'): Promise<string> => {
+    const document = { format: 'txt', name, bytes: new Uint8Array(), owner } as const;
+    const { chunks } = await pool.parse({ ...document, ...(signal && { signal }) });
     return chunks[0]?.text ?? '';
   };
   afterEach(() => pool.close());
@@ -44,7 +45,7 @@ describe('the parse pool', () => {
     it('parses and chunks', async () => {
       open();
       const bytes = new TextEncoder().encode('# Tides\n\nHigh water at noon.');
-      const { chunks, characters } = await pool.parse({ format: 'md', name: 'tides.md', bytes });
+      const { chunks, characters } = await pool.parse({ format: 'md', name: 'tides.md', bytes, owner: 'one' });
       assert.equal(characters, 'Tides\n\nHigh water at noon.'.length);
       assert.deepEqual(chunks, [
         { text: 'High water at noon.', headings: ['Tides'], page: null, startOffset: 7, endOffset: 26, tokens: 6 },
@@ -55,7 +56,7 @@ describe('the parse pool', () => {
       open({ memoryMb: 1024 });
       const line = 'The keeper wrote it down. ';
       const bytes = new TextEncoder().encode(line.repeat(200_000));
-      const { chunks, characters } = await pool.parse({ format: 'txt', name: 'log.txt', bytes });
+      const { chunks, characters } = await pool.parse({ format: 'txt', name: 'log.txt', bytes, owner: 'one' });
       assert.equal(characters, line.length * 200_000 - 1);
       assert.equal(chunks.at(-1)?.endOffset, characters);
       assert.ok(chunks.length > 3000);
@@ -64,7 +65,7 @@ describe('the parse pool', () => {
     it('says what is wrong with a file', async () => {
       open();
       const bytes = new TextEncoder().encode('{');
-      await assert.rejects(pool.parse({ format: 'json', name: 'a.json', bytes }), {
+      await assert.rejects(pool.parse({ format: 'json', name: 'a.json', bytes, owner: 'one' }), {
         name: 'ProcessingError',
         code: 'CORRUPT_FILE',
         retryable: false,
@@ -74,11 +75,11 @@ describe('the parse pool', () => {
     it('survives a document that needs too much memory, and reads the next', async () => {
       open({ memoryMb: 256, maxChunks: 1e9 });
       const bytes = new TextEncoder().encode('ab\n\n'.repeat(10_000_000));
-      await assert.rejects(pool.parse({ format: 'txt', name: 'a.txt', bytes }), {
+      await assert.rejects(pool.parse({ format: 'txt', name: 'a.txt', bytes, owner: 'one' }), {
         code: 'TOO_LARGE_EXPANDED',
         retryable: false,
       });
-      const next = await pool.parse({ format: 'txt', name: 'b.txt', bytes: bytes.slice(0, 2) });
+      const next = await pool.parse({ format: 'txt', name: 'b.txt', bytes: bytes.slice(0, 2), owner: 'one' });
       assert.equal(next.chunks[0]?.text, 'ab');
     });
   });
@@ -90,7 +91,7 @@ describe('the parse pool', () => {
     it('reads pictures in a process of their own, and text in one that may load no native code', async () => {
       open({ ocr: true, memoryMb: 1024 });
       const parse = async (bytes: Uint8Array) => {
-        const { chunks } = await pool.parse({ format: 'pdf', name: 'tides.pdf', bytes });
+        const { chunks } = await pool.parse({ format: 'pdf', name: 'tides.pdf', bytes, owner: 'one' });
         return chunks.map(({ text }) => text).join(' ');
       };
       const loadNativeCode = () =>
@@ -111,6 +112,14 @@ describe('the parse pool', () => {
     it('keeps a process warm', async () => {
       openHostile();
       assert.equal(await act('identity'), await act('identity'));
+    });
+
+    it('shows a process that has read for one owner no document of another', async () => {
+      openHostile({ concurrency: 2 });
+      const [one, other] = [await act('identity'), await act('identity', undefined, 'other')];
+      assert.notEqual(one, other);
+      assert.deepEqual([await act('identity'), await act('identity', undefined, 'other')], [one, other]);
+      assert.ok(![one, other].includes(await act('identity', undefined, 'third')));
     });
 
     it('runs as many at a time as it may, each in a process of its own', async () => {

@@ -43,7 +43,7 @@ describe('the gate before the parsers', function suite() {
   };
   const parse = async () => {
     const bytes = new TextEncoder().encode('Low water at six.');
-    return (await gate.parsePool.parse({ format: 'txt', name: 'a.txt', bytes })).chunks[0]?.text;
+    return (await gate.parsePool.parse({ format: 'txt', name: 'a.txt', bytes, owner: 'one' })).chunks[0]?.text;
   };
   const said = (level: string) => lines.filter((line) => line.level === level);
 

@@ -13,7 +13,7 @@ const pool = openParsePool({
   ocr: false,
   modulePath: new URL('./hostile-child.ts', import.meta.url),
 });
-const parse = (name: string) => pool.parse({ format: 'txt', name, bytes: new Uint8Array() });
+const parse = (name: string) => pool.parse({ format: 'txt', name, bytes: new Uint8Array(), owner: 'one' });
 
 await parse('identity');
 const [pid] = parserProcesses();
