@@ -25,16 +25,22 @@ describe('the wall around a parser', function suite() {
   const folder = mkdtempSync(join(tmpdir(), 'ragbase-wall-'));
   const file = join(folder, 'outside');
   const server = net.createServer((socket) => socket.end());
+  const socketFolder = mkdtempSync(join(tmpdir(), 'ragbase-wall-'));
+  const local = net.createServer((socket) => socket.end());
   let aims: Aims;
   let enclosure: Enclosure;
   before(async () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
-    aims = { file, port: (server.address() as AddressInfo).port };
+    const socket = join(socketFolder, 'socket');
+    await once(local.listen(socket), 'listening');
+    aims = { file, socket, port: (server.address() as AddressInfo).port };
     writeFileSync(file, 'SECRET=outside');
     enclosure = await findEnclosure();
   });
   after(() => {
     server.close();
+    local.close();
+    rmSync(socketFolder, { recursive: true });
     rmSync(folder, { recursive: true });
   });
 

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import inspector from 'node:inspector';
 import net from 'node:net';
+import { TLSSocket } from 'node:tls';
 import v8 from 'node:v8';
 import { Worker } from 'node:worker_threads';
 
@@ -14,12 +15,46 @@ import { Worker } from 'node:worker_threads';
 export interface Aims {
   /** A file outside the project. */
   file: string;
+  /** A socket in the file system that somebody listens at. */
+  socket: string;
   /** A TCP port of this machine that somebody listens at. */
   port: number;
 }
 
 const settled = (emitter: NodeJS.EventEmitter, event: string): Promise<unknown> =>
   new Promise((resolve, reject) => emitter.once(event, resolve).once('error', reject));
+
+/** Opens a socket by what lies under all of Node's own, as it can be had from any. */
+function byHandle(options: { pipe: boolean }, ...to: unknown[]): unknown {
+  const made = new TLSSocket(null as never, options as object) as unknown as { _handle: { _parent: object } };
+  const Handle = made._handle._parent.constructor as new (
+    type: number,
+  ) => { connect(request: object, ...to: unknown[]): number };
+  return new Promise((resolve, reject) => {
+    const request = Object.assign(new (requestClass())(), {
+      oncomplete: (status: number) => (status === 0 ? resolve(status) : reject(new Error(`${status}`))),
+    });
+    assert.equal(new Handle(0).connect(request, ...to), 0);
+  });
+}
+
+let known: (new () => object) | undefined;
+
+/** Of what a socket waits for: that which it ends with will do. */
+function requestClass(): new () => object {
+  if (known) return known;
+  const socket = new net.Socket({ fd: 2 }) as unknown as net.Socket & { _handle: Record<string, unknown> };
+  socket.on('error', () => undefined);
+  for (const name of ['writeUtf8String', 'writeLatin1String', 'shutdown'])
+    socket._handle[name] = (request: object) => {
+      known ??= request.constructor as new () => object;
+      return 0;
+    };
+  socket.write('x');
+  socket.end();
+  assert.ok(known, 'a request');
+  return known;
+}
 
 /** Each returns, or resolves, where it could. */
 export const DEEDS: Record<string, (aims: Aims) => unknown> = {
@@ -35,6 +70,11 @@ export const DEEDS: Record<string, (aims: Aims) => unknown> = {
   'read an .env': ({ file }) => process.loadEnvFile(file),
   'open a database': ({ file }) => new (process.getBuiltinModule('node:sqlite').DatabaseSync)(`${file}.db`),
   'write a report': ({ file }) => process.report.writeReport(`${file}.json`),
+  'have V8 write files': ({ file }) => {
+    for (const flag of ['--allow-natives-syntax', '--trace-turbo', `--trace-turbo-path=${file}/..`])
+      v8.setFlagsFromString(flag);
+    new Function('const f = () => 1; %PrepareFunctionForOptimization(f); f(); %OptimizeFunctionOnNextCall(f); f()')();
+  },
   'write its heap': ({ file }) => v8.writeHeapSnapshot(`${file}.heap`),
   'run a program': () => execSync('id'),
   'run a module': () => fork(import.meta.filename),
@@ -42,6 +82,8 @@ export const DEEDS: Record<string, (aims: Aims) => unknown> = {
   'start a thread without permissions': () => settled(new Worker('', { eval: true, execArgv: [] }), 'online'),
   'connect to a port': ({ port }) => settled(net.connect(port, '127.0.0.1'), 'connect'),
   'connect by a socket of its own': ({ port }) => settled(new net.Socket().connect(port, '127.0.0.1'), 'connect'),
+  'connect by what lies under a socket': ({ port }) => byHandle({ pipe: false }, '127.0.0.1', port),
+  'connect to a socket in the file system': ({ socket }) => byHandle({ pipe: true }, socket),
   'ask over HTTP': ({ port }) => settled(http.get({ port, host: '127.0.0.1' }), 'response'),
   fetch: ({ port }) => fetch(`http://127.0.0.1:${port}/`),
   listen: () => settled(net.createServer().listen(0, '127.0.0.1'), 'listening'),
