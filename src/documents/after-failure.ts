@@ -12,6 +12,8 @@ const OF_THE_FILE: readonly (ProcessingErrorCode | null)[] = [
   'ENCRYPTED_FILE',
   'NO_TEXT',
   'TOO_LARGE_EXPANDED',
+  // Nearly always one that takes more computing than any may; where the machine is too busy, many come.
+  'PARSE_TIMEOUT',
 ];
 
 /**

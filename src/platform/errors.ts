@@ -68,8 +68,8 @@ export function errorType(thrown: unknown): string {
  */
 const UNAVAILABLE_CODES = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN|08|25006|25P03|28|40|53|55|57)/;
 
-/** SQLSTATEs of values that a client can send past our checks: encodings, dates, numbers. */
-const INVALID_VALUE_CODES = /^22(003|007|008|021|P02|P03|P05)$/;
+/** SQLSTATEs of values that a client can send past our checks: encodings, dates, numbers, patterns, paths; not of a division by 0. */
+const INVALID_VALUE_CODES = /^22(?!012)/;
 
 /** Whether the database refuses a value that a client has sent. */
 export const isInvalidValue = (thrown: unknown): boolean => INVALID_VALUE_CODES.test(errorType(thrown));

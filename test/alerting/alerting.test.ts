@@ -151,12 +151,13 @@ describe('alerting', () => {
     const { logger, lines } = memoryLogger();
     const failed = { id: 'd', status: 'failed', trace_id: 't' } as Parameters<typeof logFailed>[0];
     logFailed({ ...failed, error_code: 'WORKER_CRASHED' }, logger);
-    logFailed({ ...failed, error_code: 'CORRUPT_FILE' }, logger);
+    for (const error_code of ['CORRUPT_FILE', 'PARSE_TIMEOUT'] as const) logFailed({ ...failed, error_code }, logger);
     assert.deepEqual(
       lines.map((line) => [line.level, line['alert'], line['errorType']]),
       [
         ['error', 'critical', 'WORKER_CRASHED'],
         ['warn', 'error', 'CORRUPT_FILE'],
+        ['warn', 'error', 'PARSE_TIMEOUT'],
       ],
     );
   });

@@ -118,7 +118,14 @@ describe('a Postgres of its own machine', function suite() {
   });
 
   it('tells what a client sent from what is wrong with the database', async () => {
-    for (const value of [`'0000-01-01'::timestamptz`, `E'\\xff'::text`, `'x'::uuid`, `99999999999::int`])
+    for (const value of [
+      `'0000-01-01'::timestamptz`,
+      `E'\\xff'::text`,
+      `'x'::uuid`,
+      `99999999999::int`,
+      `'a' ~ '['`,
+      `'a' LIKE E'\\\\'`,
+    ])
       await assert.rejects(pool.query(`SELECT ${value}`), (error) => isInvalidValue(error) && !isUnavailable(error));
     await assert.rejects(pool.query('SELECT 1/0'), (error) => !isInvalidValue(error) && !isUnavailable(error));
   });
