@@ -124,8 +124,12 @@ describe('connections that take from others', () => {
   });
 
   describe('by their number', () => {
+    const LARGE = Buffer.alloc(16 * 1024 * 1024);
     beforeEach(() => {
-      const made = createServer((_request, response) => void response.end('ok'));
+      const made = createServer((request, response) => {
+        if (request.url === '/large') response.write(LARGE);
+        else request.resume().once('end', () => response.end('ok'));
+      });
       capConnections(made, { max: 3 });
       return serve(made);
     });
@@ -144,5 +148,18 @@ describe('connections that take from others', () => {
         return socket.received().startsWith('HTTP/1.1 200');
       });
     });
+
+    for (const [what, text] of [
+      ['bodies that do not come', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n'],
+      ['answers that nobody reads', GET.replace('/', '/large')],
+    ] as const)
+      it(`make room where they are kept for ${what}, though all of them are of one address`, async () => {
+        for (let greedy = 0; greedy < 3; greedy += 1) await open(text);
+        await until(async () => {
+          const socket = await open(GET);
+          await Promise.race([once(socket, 'close'), once(socket, 'readable')]);
+          return socket.received().startsWith('HTTP/1.1 200');
+        });
+      });
   });
 });
