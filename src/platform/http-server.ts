@@ -5,6 +5,7 @@ import { followConnections } from './close-server.ts';
 import { cutStalledAnswers } from './cut-stalled-answers.ts';
 import { endWithConnection } from './end-with-connection.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { limitPipelining } from './limit-pipelining.ts';
 import type { Logger } from './logger.ts';
 import { refuseBrokenRequests } from './refuse-broken-requests.ts';
 
@@ -28,6 +29,9 @@ export interface HttpServerOptions {
 /** How long an answer may wait for its client to take more of it, in ms. */
 const STALL_MS = 30_000;
 
+/** Requests of one connection at a time. Clients that pipeline at all send a few. */
+const MAX_PIPELINED = 50;
+
 /**
  * Listens, and registers how it ends: no new connections, every request in flight is answered, and
  * keep-alive connections are told to go with their next answer.
@@ -47,7 +51,7 @@ export async function listen(handler: RequestListener, options: HttpServerOption
     if (options.lifecycle.signal.aborted) response.setHeader('Connection', 'close');
     handler(request, response);
   };
-  server.on('request', onRequest);
+  server.on('request', limitPipelining(onRequest, { max: MAX_PIPELINED }));
   // Else an expectation that Node does not know would be refused in another shape than all else.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   refuseBrokenRequests(server);

@@ -3,11 +3,12 @@ import { metrics } from '@opentelemetry/api';
 /**
  * Why somebody was turned away, or cut off, for the sake of others: `rate` and `connections` of an address, `uploads`,
  * `downloads`, `events`, `searches` that are in progress, `json_bytes` that they hold in memory, `queue_full` and
- * `work_of_key` of what waits, `body_too_slow` and `answer_not_read` of who holds a place without moving.
+ * `work_of_key` of what waits, `body_too_slow` and `answer_not_read` of who holds a place without moving, `pipelined` of who
+ * does not wait for answers.
  */
 const REASONS = [
   ...(['rate', 'connections', 'uploads', 'downloads', 'events', 'searches', 'json_bytes'] as const),
-  ...(['queue_full', 'work_of_key', 'body_too_slow', 'answer_not_read'] as const),
+  ...(['queue_full', 'work_of_key', 'body_too_slow', 'answer_not_read', 'pipelined'] as const),
 ];
 export type RefusalReason = (typeof REASONS)[number];
 
