@@ -243,7 +243,8 @@ check_file() {
   if [ ! -f "$file" ]; then echo "$file: there is none; deploy/configure.sh makes it" >&2; exit 1; fi
   mode=$(stat -c %a "$file" 2>/dev/null || stat -f %Lp "$file")
   case $mode in ?00) ;; *) fault 0 "others may read it ($mode): chmod 600 $file" ;; esac
-  known=" $(names_of "$example" | tr '\n' ' ')"
+  # Those of the overlays stand in no example: most deployments have none.
+  known=" $({ names_of "$example"; grep -oh '[$]{[A-Z_]*' "$root"/deploy/compose.*.yml | tr -d '${'; } | tr '\n' ' ')"
   while IFS= read -r line || [ -n "$line" ]; do
     at=$((at + 1))
     case $line in

@@ -19,6 +19,7 @@ Ends with status 1 where a check failed, 2 where it could not check.
   --grafana URL         Grafana                                   (http://127.0.0.1:GRAFANA_PORT)
   --prometheus URL      Prometheus, where it is not to be asked in its container
   --alertmanager URL    Alertmanager, likewise
+  --try-alert           has Alertmanager send a test alert to whoever hears of alerts
   --require-docker      fail, not skip, what needs Docker where there is none
   --help`;
 
@@ -33,14 +34,14 @@ async function main(): Promise<number> {
       file: { ...text, short: 'f', multiple: true, default: ['docker-compose.prod.yml'] },
       backups: { ...text, default: 'backups' },
       ...{ url: text, grafana: text, prometheus: text, alertmanager: text },
-      ...{ 'require-docker': flag, help: flag },
+      ...{ 'try-alert': flag, 'require-docker': flag, help: flag },
     },
   });
   if (values.help) {
     print(HELP);
     return 0;
   }
-  const { settings, 'require-docker': requireDocker, file: files, backups, ...urls } = values;
+  const { settings, 'require-docker': requireDocker, 'try-alert': tryAlert, file: files, backups, ...urls } = values;
   const findings: Finding[] = [];
   const sections = await openSections({
     ...urls,
@@ -48,6 +49,7 @@ async function main(): Promise<number> {
     composeFiles: files.map((file) => resolve(file)),
     backups: resolve(backups),
     requireDocker,
+    tryAlert,
   });
   for (const { title, run } of sections) {
     const found = await run();

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ROOT } from '../local/root.ts';
+import { parseAnswer } from './monitoring.ts';
 
 const run = promisify(execFile);
 const TIMEOUT_MS = 60_000;
@@ -9,8 +10,8 @@ const TIMEOUT_MS = 60_000;
 export interface Compose {
   /** What a command wrote on standard output. */
   output(...args: string[]): Promise<string>;
-  /** What a port of a container answers, asked from inside it. */
-  get(service: string, port: number, path: string): Promise<unknown>;
+  /** What a port of a container answers, asked from inside it; with a body, to a POST of it as JSON. */
+  ask(service: string, port: number, path: string, body?: unknown): Promise<unknown>;
 }
 
 /** Where a service does not listen on every address of its container. */
@@ -22,17 +23,13 @@ export function openCompose({ envFile, files }: { envFile: string; files: readon
   const output = (...args: string[]) => docker(...given, ...args);
   return {
     output,
-    get: async (service, port, path) =>
-      JSON.parse(
-        await output(
-          'exec',
-          '-T',
-          service,
-          'wget',
-          '-qO-',
-          `http://${LISTENS_ON[service] ?? '127.0.0.1'}:${port}${path}`,
-        ),
-      ),
+    ask: async (service, port, path, body) => {
+      const posted = ['--header', 'Content-Type: application/json', '--post-data', JSON.stringify(body)];
+      const url = `http://${LISTENS_ON[service] ?? '127.0.0.1'}:${port}${path}`;
+      return parseAnswer(
+        await output('exec', '-T', service, 'wget', '-qO-', ...(body === undefined ? [] : posted), url),
+      );
+    },
   };
 }
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
-import { type Finding, fail, ok, unless } from './finding.ts';
+import { type Finding, fail, ok } from './finding.ts';
 
 const run = promisify(execFile);
 
@@ -28,16 +28,6 @@ export async function checkEnvFile(path: string): Promise<Finding[]> {
       ? fail(`git does not ignore ${name}`, 'add it to .gitignore; if it was ever committed, make new secrets')
       : ok(`${name} can't be committed`),
   ];
-}
-
-/** Placeholders of the example file. */
-export function checkPlaceholders(values: EnvFile): Finding[] {
-  const left = Object.keys(values).filter((name) => /change-?me/i.test(values[name] ?? ''));
-  return unless(
-    left.map((name) => `${name} still holds its placeholder`),
-    'no placeholder is left',
-    'set it; a secret is made by: openssl rand -hex 32',
-  );
 }
 
 /** git answers 0 for an ignored file, 1 for another, 128 where there is no repository. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { type Finding, fail, ok, unless, warn } from './finding.ts';
 
-/** Asks a path of Prometheus or Alertmanager. */
-export type Ask = (path: string) => Promise<unknown>;
+/** Asks a path of Prometheus or Alertmanager; with a body, posts it as JSON. */
+export type Ask = (path: string, body?: unknown) => Promise<unknown>;
 
 const TIMEOUT_MS = 10_000;
 
@@ -14,11 +14,22 @@ const alertsSchema = z.array(z.object({ receivers: z.array(z.object({ name: z.st
 /** Asks over the network. */
 export const askUrl =
   (base: string): Ask =>
-  async (path) => {
-    const response = await fetch(new URL(path, base), { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  async (path, body) => {
+    const posted = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    };
+    const response = await fetch(new URL(path, base), {
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      ...(body !== undefined && posted),
+    });
     if (!response.ok) throw new Error(`${base} answered ${response.status}`);
-    return response.json();
+    return parseAnswer(await response.text());
   };
+
+/** What is taken is often answered by nothing. */
+export const parseAnswer = (text: string): unknown => (text === '' ? undefined : JSON.parse(text));
 
 /** Whether every target is scraped, and alerts are evaluated and find their way out. */
 export async function checkPrometheus(ask: Ask): Promise<Finding[]> {
@@ -55,6 +66,7 @@ export async function checkPrometheus(ask: Ask): Promise<Finding[]> {
 export async function checkAlertmanager(ask: Ask): Promise<Finding[]> {
   const alerts = alertsSchema.parse(await ask('/api/v2/alerts?filter=alertname%3D%22Watchdog%22'));
   const receivers = [...new Set(alerts.flatMap((alert) => alert.receivers.map(({ name }) => name)))];
+  if (receivers.join() === 'none') return [ok('Alertmanager has the watchdog, and tells nobody of it')];
   return unless(
     receivers.length > 0 ? [] : ['Alertmanager has no watchdog, or nobody to send it to'],
     `Alertmanager sends the watchdog to ${receivers.join(', ')}`,

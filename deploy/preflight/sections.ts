@@ -3,11 +3,12 @@ import { checkBackups } from './backups.ts';
 import { type Compose, docker, engineVersion, openCompose } from './compose.ts';
 import { parseContainers, parseModel } from './compose-model.ts';
 import { checkComposeVersion, checkContainers } from './containers.ts';
+import { checkDelivery, tryAlert } from './delivery.ts';
 import { checkDoor } from './door.ts';
-import { checkEnvFile, checkPlaceholders, type EnvFile, readEnvFile } from './env-file.ts';
+import { checkEnvFile, type EnvFile, readEnvFile } from './env-file.ts';
 import { attempt, type Finding, fail, ok, skipped } from './finding.ts';
 import { checkGrafana } from './grafana.ts';
-import { checkMachine } from './machine.ts';
+import { checkDisk, checkSize, existing } from './machine.ts';
 import { type Ask, askUrl, checkAlertmanager, checkPrometheus } from './monitoring.ts';
 import { checkPublished } from './published.ts';
 import { checkRole } from './role.ts';
@@ -15,6 +16,7 @@ import { checkSecrets } from './secrets.ts';
 import { checkSettings } from './settings.ts';
 import { tryDocument } from './try-document.ts';
 import { checkWalls } from './walls.ts';
+import { checkWritten } from './written.ts';
 
 /** Where the deployment is. */
 export interface Target {
@@ -28,6 +30,8 @@ export interface Target {
   prometheus?: string | undefined;
   alertmanager?: string | undefined;
   requireDocker: boolean;
+  /** Whether an alert is sent to see whether it gets through. */
+  tryAlert: boolean;
 }
 
 export interface Section {
@@ -47,7 +51,7 @@ interface Context {
 export async function openSections(target: Target): Promise<Section[]> {
   const values = await readEnvFile(target.envFile).catch(() => undefined);
   if (!values) {
-    const todo = 'cp .env.production.example .env.production, as deploy/README.md says';
+    const todo = 'deploy/configure.sh makes it, as deploy/README.md says';
     return [{ title: 'security', run: async () => [fail(`${target.envFile} can't be read`, todo)] }];
   }
   const engine = await engineVersion();
@@ -77,7 +81,7 @@ async function security({ target, values, api, compose }: Context): Promise<Find
   const password = values['GRAFANA_ADMIN_PASSWORD'] ?? '';
   return [
     ...(await checkEnvFile(target.envFile)),
-    ...checkPlaceholders(values),
+    ...(await attempt('the file', 'deploy/configure.sh --check', () => checkWritten(target.envFile))),
     ...checkSecrets(values),
     ...checkSettings(values),
     ...(await attempt('the API', `is it at ${api.url}? say where with --url`, () => checkDoor(api))),
@@ -102,19 +106,26 @@ async function infrastructure({ target, compose }: Context, engine: string | und
     ),
   ]);
   const folder = compose && (await docker('info', '--format', '{{.DockerRootDir}}').catch(() => undefined));
-  const machine = (path: string) => attempt(`disk of ${path}`, 'look with: df -h', () => checkMachine(path));
-  return [...containers, ...(await machine(folder ?? dirname(target.envFile)))];
+  const disk = (path: string) => attempt(`disk of ${path}`, 'look with: df -h', () => checkDisk(path));
+  const disks = [...new Set([folder ?? dirname(target.envFile), existing(target.backups)])];
+  return [...containers, ...checkSize(), ...(await Promise.all(disks.map(disk))).flat()];
 }
 
-async function monitoring({ target, compose }: Context): Promise<Finding[]> {
-  const of = async (name: string, given: string | undefined, port: number, check: (ask: Ask) => Promise<Finding[]>) => {
-    const todo = 'deploy/runbooks/alerting.md';
-    if (given !== undefined) return attempt(name, todo, () => check(askUrl(given)));
-    return withCompose(compose, target, name, (open) => check((path) => open.get(name, port, path)));
-  };
+async function monitoring({ target, values, compose }: Context): Promise<Finding[]> {
+  const asked = (name: string, given: string | undefined, port: number): Ask | undefined =>
+    given !== undefined ? askUrl(given) : compose && ((path, body) => compose.ask(name, port, path, body));
+  const prometheus = asked('prometheus', target.prometheus, 9090);
+  const alertmanager = asked('alertmanager', target.alertmanager, 9093);
+  const of = async (name: string, ask: Ask | undefined, check: (ask: Ask) => Promise<Finding[]>) =>
+    ask ? attempt(name, 'deploy/runbooks/alerting.md', () => check(ask)) : [withoutDocker(target, name)];
+  const isTold = values['ALERTMANAGER_WEBHOOK_URL'] !== 'none';
   return [
-    ...(await of('prometheus', target.prometheus, 9090, checkPrometheus)),
-    ...(await of('alertmanager', target.alertmanager, 9093, checkAlertmanager)),
+    ...(await of('prometheus', prometheus, checkPrometheus)),
+    ...(await of('alertmanager', alertmanager, checkAlertmanager)),
+    ...(isTold && prometheus && !target.tryAlert ? await of('notifications', prometheus, checkDelivery) : []),
+    ...(target.tryAlert && prometheus
+      ? await of('a test alert', alertmanager, (ask) => tryAlert({ prometheus, alertmanager: ask }))
+      : []),
   ];
 }
 

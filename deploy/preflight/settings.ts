@@ -1,6 +1,6 @@
 import { inspectConfig, type Role } from '../../src/config.ts';
 import type { EnvFile } from './env-file.ts';
-import { type Finding, unless } from './finding.ts';
+import { type Finding, ok, unless, warn } from './finding.ts';
 
 /** Whether both processes would start with what they get of the file. */
 export function checkSettings(values: EnvFile): Finding[] {
@@ -8,7 +8,9 @@ export function checkSettings(values: EnvFile): Finding[] {
   const faults = (['backend', 'worker'] as Role[]).flatMap((role) => inspectConfig(role, env).faults);
   return [
     ...unless([...new Set(faults)], 'both processes accept their settings', 'README.md says what each setting may be'),
-    ...unless(faultsOfWebhook(values), 'Alertmanager has somewhere to post', 'give it the URL of a pager or a chat'),
+    values['ALERTMANAGER_WEBHOOK_URL'] === 'none'
+      ? warn('nobody hears of alerts: ALERTMANAGER_WEBHOOK_URL is none', 'give it the webhook of a chat or a pager')
+      : ok('somebody hears of alerts'),
   ];
 }
 
@@ -22,8 +24,4 @@ export function environment(values: EnvFile): EnvFile {
     ...values,
     NODE_ENV: 'production',
   };
-}
-
-function faultsOfWebhook({ ALERTMANAGER_WEBHOOK_URL: url = '' }: EnvFile): string[] {
-  return /^https?:\/\/[^/]/.test(url) && URL.canParse(url) ? [] : ['ALERTMANAGER_WEBHOOK_URL is not an http(s) URL'];
 }

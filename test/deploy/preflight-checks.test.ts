@@ -5,18 +5,21 @@ import { join } from 'node:path';
 import { checkBackups } from '../../deploy/preflight/backups.ts';
 import { type ComposeModel, parseContainers } from '../../deploy/preflight/compose-model.ts';
 import { checkComposeVersion, checkContainers } from '../../deploy/preflight/containers.ts';
-import { checkEnvFile, checkPlaceholders, readEnvFile } from '../../deploy/preflight/env-file.ts';
+import { checkDelivery, tryAlert } from '../../deploy/preflight/delivery.ts';
+import { checkEnvFile, readEnvFile } from '../../deploy/preflight/env-file.ts';
 import { attempt, type Finding } from '../../deploy/preflight/finding.ts';
+import { judgeDisk } from '../../deploy/preflight/machine.ts';
 import { checkAlertmanager, checkPrometheus } from '../../deploy/preflight/monitoring.ts';
 import { checkPublished } from '../../deploy/preflight/published.ts';
 import { checkSecrets } from '../../deploy/preflight/secrets.ts';
 import { checkSettings, environment } from '../../deploy/preflight/settings.ts';
 import { judgeWalls } from '../../deploy/preflight/walls.ts';
+import { checkWritten } from '../../deploy/preflight/written.ts';
 import { hasPrometheus, openPrometheus } from '../support/prometheus.ts';
 import { until } from '../support/until.ts';
 import { environmentOf, filledSettings } from './compose-environment.ts';
 import { composeModel } from './compose-model.ts';
-import { exampleSettings, list } from './static-files.ts';
+import { list } from './static-files.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 const failures = (findings: readonly Finding[]): string[] =>
@@ -38,14 +41,27 @@ describe('preflight, of the file with the settings', () => {
     assert.deepEqual(failures(await checkEnvFile(path)), []);
   });
 
-  it('names each placeholder of the example that is left', () => {
-    const left = Object.keys(exampleSettings()).filter((name) => exampleSettings()[name]?.includes('change-me'));
-    assert.ok(left.length > 5);
+  it('wants what Docker Compose reads to be what is written, by the rules of deploy/configure.sh', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'some.env');
+    const lines = Object.entries(filledSettings()).map(([name, value]) => `${name}=${value}\n`);
+    await writeFile(path, lines.join(''), { mode: 0o644 });
     assert.deepEqual(
-      failures(checkPlaceholders(exampleSettings())),
-      left.map((name) => `${name} still holds its placeholder`),
+      (await checkWritten(path)).map(({ what }) => what),
+      ['Docker Compose reads each setting as it is written'],
     );
-    assert.deepEqual(failures(checkPlaceholders(filledSettings())), []);
+    await writeFile(path, `${lines.join('')}API_KEY=change-me\nTYPING_ERROR=a$b\n`);
+    const [first, ...others] = await checkWritten(path);
+    const [at, next] = [lines.length + 1, lines.length + 2];
+    assert.match(first?.what ?? '', new RegExp(`^line ${at}: API_KEY: is on line \\d+ already`));
+    assert.deepEqual(
+      others.map(({ state, what }) => `${state} ${what.slice(0, what.indexOf(','))}`),
+      [
+        `FAIL line ${at}: API_KEY: still holds its placeholde`,
+        `FAIL line ${next}: TYPING_ERROR: $ outside of single quotes`,
+        `warn line ${next}: TYPING_ERROR is no setting of the example: is it spelled right`,
+      ],
+    );
   });
 
   it('wants every secret, none that can be guessed, and none twice', () => {
@@ -67,7 +83,8 @@ describe('preflight, of the file with the settings', () => {
     assert.deepEqual(of({}), []);
     assert.match(of({ RATE_LIMIT_WINDOW: 'soon' }).join(), /^RATE_LIMIT_WINDOW: must be a duration/);
     assert.match(of({ WORKER_CONCURRENCY_FAST: 'many' }).join(), /^WORKER_CONCURRENCY_FAST: /);
-    assert.deepEqual(of({ ALERTMANAGER_WEBHOOK_URL: '' }), ['ALERTMANAGER_WEBHOOK_URL is not an http(s) URL']);
+    const quiet = checkSettings({ ...filledSettings(), ALERTMANAGER_WEBHOOK_URL: 'none' });
+    assert.deepEqual(states(quiet), ['ok', 'warn']);
   });
 
   it('fills in what the compose file does', () => {
@@ -185,6 +202,9 @@ describe('preflight, of the monitoring', function suite() {
     const of = async (alerts: unknown) => (await checkAlertmanager(async () => alerts)).map(({ what }) => what);
     const watchdog = { labels: { alertname: 'Watchdog' }, receivers: [{ name: 'webhook' }] };
     assert.deepEqual(await of([watchdog]), ['Alertmanager sends the watchdog to webhook']);
+    assert.deepEqual(await of([{ ...watchdog, receivers: [{ name: 'none' }] }]), [
+      'Alertmanager has the watchdog, and tells nobody of it',
+    ]);
     const missing = ['Alertmanager has no watchdog, or nobody to send it to'];
     assert.deepEqual(await of([]), missing);
     assert.deepEqual(await of([{ ...watchdog, receivers: [] }]), missing);
@@ -197,6 +217,56 @@ describe('preflight, of the monitoring', function suite() {
       }),
     );
     assert.deepEqual(findings, [{ state: 'FAIL', what: 'prometheus: connect ECONNREFUSED', todo: 'look' }]);
+  });
+});
+
+describe('preflight, of who hears of alerts', () => {
+  /** Prometheus, as far as it counts notifications by the kind of receiver. */
+  const counting = (counts: { sent: number; failed: number }) => async (path: string) => {
+    const value = path.includes('failed') ? counts.failed : counts.sent;
+    return { data: { result: [{ metric: { integration: 'slack' }, value: [0, String(value)] }] } };
+  };
+
+  it('wants a notification to have got through', async () => {
+    const of = async (sent: number, failed: number) => states(await checkDelivery(counting({ sent, failed })));
+    assert.deepEqual([await of(3, 2), await of(3, 3), await of(0, 0)], [['ok'], ['warn'], ['warn']]);
+  });
+
+  it('sends one that says what it is and ends by itself, and says what became of it', async () => {
+    const of = async (grown: { sent: number; failed: number }) => {
+      const counts = { sent: 1, failed: 0 };
+      const posted: unknown[] = [];
+      const alertmanager = async (path: string, body: unknown) => {
+        assert.equal(path, '/api/v2/alerts');
+        posted.push(body);
+        counts.sent += grown.sent;
+        counts.failed += grown.failed;
+      };
+      const options = { prometheus: counting(counts), alertmanager, patienceMs: 20, pollMs: 1 };
+      const [finding] = await tryAlert(options);
+      const [[alert]] = posted as [[{ labels: { alertname: string }; startsAt: Date; endsAt: Date }]];
+      assert.equal(alert.labels.alertname, 'Preflight');
+      assert.ok(alert.endsAt > alert.startsAt);
+      return finding?.what;
+    };
+    assert.match((await of({ sent: 1, failed: 0 })) ?? '', /^a test alert got through: slack/);
+    assert.equal(await of({ sent: 1, failed: 1 }), 'the test alert was not taken: slack');
+    assert.equal(await of({ sent: 0, failed: 0 }), 'Alertmanager sent the test alert to nobody');
+  });
+});
+
+describe('preflight, of the disk', () => {
+  it('wants room, and entries for files where they are counted', () => {
+    const of = (gigabytes: number, files?: number) =>
+      states(judgeDisk('/data', { bytes: gigabytes * 2 ** 30, ...(files !== undefined && { files }) }));
+    assert.deepEqual([of(30), of(30, 0.5), of(10), of(4)], [['ok'], ['ok'], ['warn'], ['FAIL']]);
+    assert.deepEqual(
+      [of(30, 0.05), of(30, 0.01)],
+      [
+        ['ok', 'warn'],
+        ['ok', 'FAIL'],
+      ],
+    );
   });
 });
 
