@@ -117,6 +117,25 @@ describe('a Postgres of its own machine', function suite() {
     await until(probe);
   });
 
+  it('is not ready while its disk is full, from the first statement that is refused until a file can grow again', async () => {
+    const probe = databaseProbe(pool, { timeoutMs: 2_000, logger: memory.logger });
+    assert.equal(await probe(), true);
+    // What the server does where there is no room: it refuses whatever makes a file grow.
+    await admin((client) =>
+      client.query(`
+        CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS
+          $$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END $$;
+        CREATE EVENT TRIGGER full_disk ON ddl_command_end EXECUTE FUNCTION refuse()`),
+    );
+    assert.equal(await probe(), true);
+    await assert.rejects(pool.query('CREATE TABLE grows ()'), (error) => isUnavailable(error));
+    assert.deepEqual([await probe(), await probe()], [false, false]);
+    const told = memory.lines.filter((line) => line['problem'] === 'the disk of the database is full');
+    assert.equal(told.length, 1);
+    await admin((client) => client.query('DROP EVENT TRIGGER full_disk; DROP FUNCTION refuse()'));
+    await until(probe);
+  });
+
   it('tells what a client sent from what is wrong with the database', async () => {
     for (const value of [
       `'0000-01-01'::timestamptz`,
