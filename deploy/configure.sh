@@ -233,6 +233,9 @@ check_meaning() {
     done
     set +f
     IFS=$old ;;
+  POSTGRES_MONITOR_PASSWORD)
+    # Its exporter takes a connection string apart at spaces, in quotes or not.
+    case $value in *[[:space:]]*) fault "$at" "$name: may hold no space" ;; esac ;;
   GRAFANA_ADMIN_PASSWORD)
     case $value in *'${'* | *'$__'* | *'%('*) fault "$at" "$name: Grafana would put a variable in the place of \${, \$__ and %(" ;; esac ;;
   esac

@@ -159,6 +159,16 @@ describe('deploy/configure.sh', function suite() {
     assert.equal(await readFile(file, 'utf8'), lines.join('\n'));
   });
 
+  it('refuses by name what a program of the deployment could not read, whatever its quotes', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'one.env');
+    const lines = ["POSTGRES_MONITOR_PASSWORD='with space'", "GRAFANA_ADMIN_PASSWORD='$__file{x}'", "API_KEY='é'"];
+    await writeFile(file, lines.join('\n'), { mode: 0o600 });
+    const { output } = await configure(['--check', '--file', file]);
+    const named = [...output.matchAll(/:\d+: (\w+): (?!is missing)/g)].map(([, name]) => name);
+    assert.deepEqual(named, ['POSTGRES_MONITOR_PASSWORD', 'GRAFANA_ADMIN_PASSWORD', 'API_KEY', 'API_KEY']);
+  });
+
   it('names what is missing', async () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, 'empty.env');
