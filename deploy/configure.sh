@@ -224,8 +224,8 @@ check_meaning() {
     local key old=$IFS
     # It travels in a header of HTTP.
     case ${value//, /,} in *[!!-~]*) fault "$at" "$name: may hold visible ASCII characters alone" ;; esac
+    # Several, while they are rotated.
     IFS=,
-    [ "$name" = API_KEY ] || IFS=
     set -f
     for key in $value; do
       key=${key# }
