@@ -37,7 +37,8 @@ question_of() {
   esac
 }
 
-is_placeholder() { case $(printf %s "$1" | tr 'A-Z' 'a-z') in *change-me* | *changeme*) true ;; *) false ;; esac; }
+# As the service itself judges, which would not start.
+is_placeholder() { case $(printf %s "$1" | tr 'A-Z' 'a-z') in *change-me* | *changeme* | *placeholder* | *\<?*\>*) true ;; *) false ;; esac; }
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 # The line of a file that sets a name, as it stands; its value without quotes.
 line_of() { sed -n "s/^$2=//p" "$1" | tail -n 1; }
@@ -216,6 +217,14 @@ check_meaning() {
     esac ;;
   ALERTMANAGER_RECEIVER)
     case $value in webhook | slack | discord | teams | pagerduty) ;; *) fault "$at" "$name: is none of webhook, slack, discord, teams, pagerduty" ;; esac ;;
+  DATABASE_URL | REDIS_URL)
+    local rest=${value#*://}
+    case $name=$value in
+    DATABASE_URL=postgres://?* | DATABASE_URL=postgresql://?* | REDIS_URL=redis://?* | REDIS_URL=rediss://?*)
+      case ${rest#*[/?#]} in "$rest") ;; *@*) fault "$at" "$name: encode the password that is in it, or put it as it is into ${name%URL}PASSWORD" ;; esac
+      case ${rest//%[0-9a-fA-F][0-9a-fA-F]/} in *%*) fault "$at" "$name: a % of a password in it is written %25, or the password put as it is into ${name%URL}PASSWORD" ;; esac ;;
+    *) fault "$at" "$name: is no URL of its kind" ;;
+    esac ;;
   PORT | GRAFANA_PORT | JAEGER_PORT)
     case $value in *[!0-9]*) fault "$at" "$name: is not a port" ;; esac ;;
   PUBLISH_ADDRESS)

@@ -4,6 +4,7 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { ROOT } from '../../deploy/local/root.ts';
+import { inspectConfig } from '../../src/config.ts';
 import { exampleSettings } from './static-files.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -167,6 +168,43 @@ describe('deploy/configure.sh', function suite() {
     const { output } = await configure(['--check', '--file', file]);
     const named = [...output.matchAll(/:\d+: (\w+): (?!is missing)/g)].map(([, name]) => name);
     assert.deepEqual(named, ['POSTGRES_MONITOR_PASSWORD', 'GRAFANA_ADMIN_PASSWORD', 'API_KEY', 'API_KEY']);
+  });
+
+  it('wants a password inside of a URL encoded, and takes it beside the URL as it is', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'one.env');
+    const refused = async (line: string) => {
+      await writeFile(file, `${line}\n`, { mode: 0o600 });
+      return /:1: (?!.*is missing)/.test((await configure(['--check', '--file', file])).output);
+    };
+    for (const url of [
+      'postgres://u@db:5432/x',
+      'postgresql://u:a%23%40b@db/x?sslmode=require',
+      'postgres://u:a@b@db/x',
+    ])
+      assert.equal(await refused(`DATABASE_URL='${url}'`), false, url);
+    for (const url of ['postgres://u:a#b@db/x', 'postgres://u:a/b@db/x', 'postgres://u:50%@db/x', 'mysql://u@db/x'])
+      assert.equal(await refused(`DATABASE_URL='${url}'`), true, url);
+    assert.equal(await refused("DATABASE_PASSWORD='a#/@:?% b'"), false);
+    assert.deepEqual(
+      [await refused("REDIS_URL='rediss://r:6379/1'"), await refused('REDIS_URL=r:6379')],
+      [false, true],
+    );
+  });
+
+  it('takes for a placeholder whatever the service does', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'one.env');
+    for (const value of [
+      'ChangeMe-please-0123456789',
+      '<password-of-24-characters>',
+      'a-placeholder-of-24-characters',
+    ]) {
+      await writeFile(file, `INTERNAL_TOKEN='${value}'\n`, { mode: 0o600 });
+      assert.match((await configure(['--check', '--file', file])).output, /:1: INTERNAL_TOKEN: still holds/, value);
+      const { faults } = inspectConfig('worker', { NODE_ENV: 'production', INTERNAL_TOKEN: value });
+      assert.match(faults.join(), /INTERNAL_TOKEN still holds the placeholder/, value);
+    }
   });
 
   it('names what is missing', async () => {
