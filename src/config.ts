@@ -174,11 +174,12 @@ export function inspectConfig(role: Role, env: NodeJS.ProcessEnv = process.env):
   const faults: string[] = [];
   const values: Record<string, unknown> = {};
   for (const name of settingsOf(role)) {
-    const raw = rawValue(name, env, faults);
-    const parsed = SETTINGS[name].safeParse(raw);
-    if (parsed.success) values[name] = parsed.data;
-    else if (raw === undefined) faults.push(`${name} is missing (${SETTINGS[name].description ?? 'required'})`);
-    else faults.push(`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`);
+    const { name: label, text, fault } = given(name, env);
+    const parsed = SETTINGS[name].safeParse(text);
+    if (fault !== undefined) faults.push(fault);
+    else if (parsed.success) values[name] = parsed.data;
+    else if (text === undefined) faults.push(`${name} is missing (${SETTINGS[name].description ?? 'required'})`);
+    else faults.push(`${label}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`);
   }
   for (const part of ['DATABASE', 'REDIS']) {
     const url = values[`${part}_URL`];
@@ -229,32 +230,61 @@ export function keySource(name: KeysName, role: Role, env: NodeJS.ProcessEnv = p
   return { name, file: env[`${name}_FILE`] || undefined, readKeys };
 }
 
-/** The database's password, read anew for each connection where it is in a file. */
+/** A password of its own, where its URL has none and it is in a file: read anew for each connection. */
+function passwordSource(part: 'DATABASE' | 'REDIS', env: NodeJS.ProcessEnv): (() => string) | undefined {
+  const file = env[`${part}_PASSWORD_FILE`];
+  const url = URL.parse(given(`${part}_URL`, env).text ?? '');
+  return file && url?.password === '' ? () => readSecret(file) : undefined;
+}
+
+/** What each connection to the database asks for its password, where that is in a file. */
 export function databasePassword(env: NodeJS.ProcessEnv = process.env): (() => string) | undefined {
-  const file = env['DATABASE_PASSWORD_FILE'];
-  return file ? () => readFileSync(file, 'utf8').trim() : undefined;
+  return passwordSource('DATABASE', env);
+}
+
+/** Where Redis is; asked at each connection, where the password is in a file. */
+export function redisUrl(config: { REDIS_URL: string }, env: NodeJS.ProcessEnv = process.env): string | (() => string) {
+  const password = passwordSource('REDIS', env);
+  const bare = given('REDIS_URL', env).text ?? config.REDIS_URL;
+  return password ? () => withPassword(bare, password()) : config.REDIS_URL;
 }
 
 /** What `npm run alert:test` needs, and no more. */
 export function readAlertUrl(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const faults: string[] = [];
-  const parsed = SETTINGS.ALERT_WEBHOOK_URL.safeParse(rawValue('ALERT_WEBHOOK_URL', env, faults));
+  const { name, text, fault } = given('ALERT_WEBHOOK_URL', env);
+  const parsed = SETTINGS.ALERT_WEBHOOK_URL.safeParse(text);
+  if (fault !== undefined) throw new ConfigError([fault]);
   if (!parsed.success)
-    faults.push(`ALERT_WEBHOOK_URL: ${parsed.error.issues.map(({ message }) => message).join('; ')}`);
-  if (faults.length > 0) throw new ConfigError(faults);
+    throw new ConfigError([`${name}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}`]);
   return parsed.data;
 }
 
-function rawValue(name: Name, env: NodeJS.ProcessEnv, faults: string[]): string | undefined {
+/** The text of a setting, and how a fault of it is named: by the variable that it came from. */
+interface Given {
+  name: string;
+  text: string | undefined;
+  fault?: string;
+}
+
+function given(name: Name, env: NodeJS.ProcessEnv): Given {
   const file = env[`${name}_FILE`];
-  if (!file) return env[name] === '' ? undefined : env[name];
-  if (env[name]) faults.push(`${name} and ${name}_FILE are both set; keep one`);
+  if (!file) return { name, text: env[name] || undefined };
+  const fault = (text: string): Given => ({ name: `${name}_FILE`, text: undefined, fault: text });
+  if (env[name]) return { name, text: undefined, fault: `${name} and ${name}_FILE are both set; keep one` };
   try {
-    return readFileSync(file, 'utf8').trim() || undefined;
-  } catch {
-    faults.push(`${name}_FILE: the file can't be read`);
-    return undefined;
+    const text = readSecret(file);
+    // Optional ones may be empty: a compose file hands out a file for each.
+    if (text === '' && !SETTINGS[name].safeParse(undefined).success) return fault(`${name}_FILE: the file is empty`);
+    return { name: `${name}_FILE`, text: text || undefined };
+  } catch (error) {
+    // Not its path: that may be the secret itself, by mistake.
+    return fault(`${name}_FILE: the file can't be read (${(error as NodeJS.ErrnoException).code})`);
   }
+}
+
+/** Spaces may belong to a password; the end of its line does not. */
+function readSecret(file: string): string {
+  return readFileSync(file, 'utf8').replace(/[\r\n]+$/, '');
 }
 
 /** Placeholders of `.env.production.example` and secrets that can be guessed. */

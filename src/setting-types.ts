@@ -66,9 +66,10 @@ export const secret = z.string().regex(secretText, UNSENDABLE);
 /** Part of an URL, not yet encoded. */
 export const password = z.string().min(1).optional();
 
+/** By commas, or by lines in a file. */
 const list = z.string().transform((text) =>
   text
-    .split(',')
+    .split(/[,\n]/)
     .map((item) => item.trim())
     .filter(Boolean),
 );

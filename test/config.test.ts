@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, metricsAccess, readConfig } from '../src/config.ts';
+import {
+  ConfigError,
+  databasePassword,
+  metricsAccess,
+  type Name,
+  readConfig,
+  redisUrl,
+  SECRETS,
+} from '../src/config.ts';
 
 const backend = {
   DATABASE_URL: 'postgres://user:secret@db:5432/ragbase',
@@ -91,15 +100,98 @@ describe('config', () => {
     assert.equal(read({ DATABASE_PASSWORD: password }).DATABASE_URL, backend.DATABASE_URL);
   });
 
-  it('reads secrets from files', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'config-'));
-    const file = join(folder, 'key');
-    await writeFile(file, 'one,two\n');
-    const { API_KEY, ...rest } = backend;
-    assert.deepEqual(readConfig('backend', { ...rest, API_KEY_FILE: file }).API_KEY, ['one', 'two']);
-    assert.match(faultsOf({ ...rest, API_KEY_FILE: join(folder, 'none') }), /API_KEY_FILE/);
-    assert.match(faultsOf({ ...rest, API_KEY, API_KEY_FILE: file }), /both/);
-    await rm(folder, { recursive: true });
+  describe('a setting in a file', () => {
+    let folder: string;
+    before(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'config-'));
+    });
+    after(() => rm(folder, { recursive: true }));
+    const file = async (text: string) => {
+      const path = join(folder, randomUUID());
+      await writeFile(path, text);
+      return path;
+    };
+    const without = (name: keyof typeof backend) => ({ ...backend, [name]: undefined });
+    const SECRET: Partial<Record<Name, string>> = {
+      DATABASE_URL: 'postgres://user:hush@db:5432/x',
+      REDIS_URL: 'redis://:hush@redis:6379',
+      ALERT_WEBHOOK_URL: 'https://hooks.example/hush',
+    };
+
+    it('may be any of the secrets: the value without the end of its line', async () => {
+      for (const name of SECRETS) {
+        const value = SECRET[name] ?? 'hush';
+        const expected = readConfig('backend', { ...backend, [name]: value });
+        for (const end of ['', '\n', '\r\n']) {
+          const env = { ...backend, [name]: '', [`${name}_FILE`]: await file(value + end) };
+          assert.deepEqual(readConfig('backend', env), expected, name);
+        }
+      }
+    });
+
+    it('keeps the spaces of a password', async () => {
+      const DATABASE_PASSWORD_FILE = await file(' a b \n');
+      const { DATABASE_PASSWORD } = readConfig('backend', { ...backend, DATABASE_PASSWORD_FILE });
+      assert.equal(DATABASE_PASSWORD, ' a b ');
+    });
+
+    it('holds several keys by commas or by lines', async () => {
+      for (const name of ['API_KEY', 'INTERNAL_TOKEN', 'METRICS_TOKEN'] as const)
+        for (const text of ['one,two', 'one\ntwo\n', 'one,\r\n\r\ntwo\r\n']) {
+          const env = { ...backend, [name]: undefined, [`${name}_FILE`]: await file(text) };
+          assert.deepEqual(readConfig('backend', env)[name], ['one', 'two'], name);
+        }
+    });
+
+    it('is no file where the variable is empty', () => {
+      assert.deepEqual(readConfig('backend', { ...backend, API_KEY_FILE: '' }).API_KEY, ['key']);
+      assert.match(faultsOf({ ...without('API_KEY'), API_KEY_FILE: '' }), /- API_KEY is missing/);
+    });
+
+    it('is refused in one line that names the variable and never what it holds, with all other faults', async () => {
+      const lines = faultsOf({
+        PORT: 'eighty',
+        API_KEY_FILE: join(folder, 'none'),
+        INTERNAL_TOKEN_FILE: folder,
+        DATABASE_URL_FILE: await file('\n'),
+        REDIS_URL_FILE: await file('http://hush'),
+        METRICS_TOKEN: 'hush',
+        METRICS_TOKEN_FILE: await file('hush'),
+        EMBEDDING_API_KEY_FILE: await file('two hush'),
+      }).split('\n');
+      const faults = new Map(lines.slice(1).map((line) => [/\w+/.exec(line)?.[0], line]));
+      assert.deepEqual(
+        [...faults.keys()].sort(),
+        ['API_KEY_FILE', 'DATABASE_URL_FILE', 'EMBEDDING_API_KEY_FILE', 'INTERNAL_TOKEN_FILE'].concat([
+          ...['METRICS_TOKEN', 'PORT', 'REDIS_URL_FILE'],
+        ]),
+      );
+      assert.equal(lines.length, 1 + faults.size);
+      assert.match(faults.get('API_KEY_FILE') ?? '', /can't be read \(ENOENT\)$/);
+      assert.match(faults.get('INTERNAL_TOKEN_FILE') ?? '', /can't be read \(EISDIR\)$/);
+      assert.match(faults.get('DATABASE_URL_FILE') ?? '', /is empty$/);
+      assert.match(faults.get('METRICS_TOKEN') ?? '', /METRICS_TOKEN and METRICS_TOKEN_FILE are both set; keep one$/);
+      assert.doesNotMatch(lines.join('\n'), /hush|config-/);
+    });
+
+    it('may be empty where the setting is optional', async () => {
+      assert.equal(readConfig('backend', { ...backend, METRICS_TOKEN_FILE: await file('') }).METRICS_TOKEN, undefined);
+    });
+
+    it('is asked for at each connection, if it is the password of a URL that has none', async () => {
+      const path = await file('first');
+      const env = { DATABASE_URL: 'postgres://user@db/x', DATABASE_PASSWORD_FILE: path, REDIS_PASSWORD_FILE: path };
+      const password = databasePassword(env);
+      const redis = redisUrl({ REDIS_URL: 'redis://:first@redis' }, { ...env, REDIS_URL: 'redis://redis' });
+      await writeFile(path, 'second#\n');
+      assert.ok(password && typeof redis === 'function');
+      assert.deepEqual([password(), redis()], ['second#', 'redis://:second%23@redis']);
+      assert.equal(databasePassword({ ...env, DATABASE_URL: 'postgres://user:own@db/x' }), undefined);
+      assert.equal(
+        redisUrl({ REDIS_URL: 'redis://:own@r' }, { ...env, REDIS_URL: 'redis://:own@r' }),
+        'redis://:own@r',
+      );
+    });
   });
 
   it('asks for what the chosen provider needs', () => {
