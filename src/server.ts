@@ -5,7 +5,7 @@ import { alertEndpoints } from './alerting/endpoints.ts';
 import { openAlerting } from './alerting/open-alerting.ts';
 import { watchParts } from './alerting/watch-parts.ts';
 import { createApp, createInternalApp, publicPaths } from './app.ts';
-import { databasePassword, type KeysName, keySource, metricsAccess, readConfig } from './config.ts';
+import { databasePassword, type KeysName, keySource, metricsAccess, readConfig, redisUrl } from './config.ts';
 import { openDocuments } from './documents/open-documents.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { keepSpace, type SpaceWatch } from './embeddings/keep-space.ts';
@@ -40,10 +40,11 @@ await run(
     const ringOf = (name: KeysName) =>
       openKeyRing({ ...keySource(name, 'backend'), keys: config[name] ?? [], logger, lifecycle });
     const { serveMetrics } = telemetry;
+    const redis = redisUrl(config);
     const report = openAlerting({
       url: config.ALERT_WEBHOOK_URL,
       threshold: config.ALERT_THRESHOLD,
-      redisUrl: config.REDIS_URL,
+      redisUrl: redis,
       logger,
       lifecycle,
     });
@@ -58,11 +59,11 @@ await run(
       sessionSettings: SEARCH_SESSION_SETTINGS,
     });
     lifecycle.onClose('database', () => pool.end());
-    const documents = openDocuments({ config, pool, embedder, logger, lifecycle });
+    const documents = openDocuments({ config, redisUrl: redis, pool, embedder, logger, lifecycle });
     const searches = createPlaces({ of: 'searches', max: MAX_SEARCHES });
     const endpoints = [...documents.endpoints, ...inPlaces(searchEndpoints({ pool, embedder }), searches)];
     const limits = openLimits({
-      redisUrl: config.REDIS_URL,
+      redisUrl: redis,
       max: config.RATE_LIMIT_MAX,
       windowMs: config.RATE_LIMIT_WINDOW,
       paths: publicPaths(endpoints),

@@ -12,7 +12,7 @@ import { type ProgressWatch, watchProgress } from './ai-worker/progress-watch.ts
 import { createProviderGate } from './ai-worker/provider-gate.ts';
 import { forwardErrors } from './alerting/forward-errors.ts';
 import { createWorkerApp } from './app.ts';
-import { keySource, readConfig } from './config.ts';
+import { keySource, readConfig, redisUrl } from './config.ts';
 import { LANES, type Lane } from './documents/formats.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
@@ -98,7 +98,7 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     onDisagreement: () => agreement.doubt(),
   });
   const lanes = openLanes({
-    redisUrl: config.REDIS_URL,
+    redisUrl: redisUrl(config),
     concurrency,
     logger,
     lifecycle,

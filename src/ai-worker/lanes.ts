@@ -3,10 +3,11 @@ import { type Job, jobSchema, queueName } from '../documents/job.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import { type Consumer, openConsumer } from '../platform/queue-consumer.ts';
+import type { RedisUrl } from '../platform/redis.ts';
 import { withTimeout } from '../platform/timeout.ts';
 
 export interface LanesOptions {
-  redisUrl: string;
+  redisUrl: RedisUrl;
   /** Documents at a time, by lane. */
   concurrency: Record<Lane, number>;
   logger: Logger;

@@ -2,6 +2,7 @@ import { metrics } from '@opentelemetry/api';
 import { errorType } from '../platform/errors.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
+import type { RedisUrl } from '../platform/redis.ts';
 import type { Occurrence, Report } from './occurrence.ts';
 import { reportLoggedErrors } from './report-logged-errors.ts';
 import { openTally } from './tally.ts';
@@ -12,7 +13,7 @@ export interface AlertingOptions {
   url: string | undefined;
   /** Errors of one type within an hour that make an alert. */
   threshold: number;
-  redisUrl: string;
+  redisUrl: RedisUrl;
   logger: Logger;
   lifecycle: Lifecycle;
   /** Before the second attempt to send, in ms. */

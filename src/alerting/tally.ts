@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { burstLog } from '../platform/burst-log.ts';
 import type { Logger } from '../platform/logger.ts';
-import { closeRedis, openRedis } from '../platform/redis.ts';
+import { closeRedis, openRedis, type RedisUrl } from '../platform/redis.ts';
 import { sendCommand } from '../platform/redis-command.ts';
 import { COUNT_PROBE } from '../platform/redis-probe.ts';
 import { describeRefusal } from '../platform/redis-words.ts';
@@ -20,7 +20,7 @@ export interface Tally {
 }
 
 export interface TallyOptions {
-  redisUrl: string;
+  redisUrl: RedisUrl;
   logger: Logger;
   /** From the first occurrence of a type, in ms. */
   windowMs: number;

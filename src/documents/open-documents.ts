@@ -6,11 +6,11 @@ import type { Task } from '../platform/housekeeping.ts';
 import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import { createPlaces } from '../platform/places.ts';
+import type { RedisUrl } from '../platform/redis.ts';
 import { createAdmission } from './admission.ts';
 import type { AttemptPolicy } from './attempts.ts';
 import { deadLetterEndpoints } from './dead-letters.ts';
 import { documentEndpoints } from './endpoints.ts';
-
 import { LANES } from './formats.ts';
 import { documentTasks } from './housekeeping.ts';
 import { internalEndpoints } from './internal-endpoints.ts';
@@ -30,14 +30,9 @@ const MAX_EVENT_STREAMS = 1_000;
 export interface DocumentsOptions {
   config: Pick<
     Config<'backend'>,
-    | 'REDIS_URL'
-    | 'MAX_ATTEMPTS'
-    | 'QUEUE_MAX_DEPTH'
-    | 'QUEUE_MAX_AGE'
-    | 'MAX_CONCURRENT_UPLOADS'
-    | 'MAX_FILE_SIZE_MB'
-    | 'OCR_ENABLED'
+    'MAX_ATTEMPTS' | 'QUEUE_MAX_DEPTH' | 'QUEUE_MAX_AGE' | 'MAX_CONCURRENT_UPLOADS' | 'MAX_FILE_SIZE_MB' | 'OCR_ENABLED'
   >;
+  redisUrl: RedisUrl;
   pool: pg.Pool;
   embedder: Embedder;
   logger: Logger;
@@ -54,9 +49,9 @@ export interface Documents {
 }
 
 /** Opens queues and watcher, and registers how they are closed. */
-export function openDocuments({ config, pool, embedder, logger, lifecycle }: DocumentsOptions): Documents {
+export function openDocuments({ config, redisUrl, pool, embedder, logger, lifecycle }: DocumentsOptions): Documents {
   const policy: AttemptPolicy = { maxAttempts: config.MAX_ATTEMPTS, leaseMs: LEASE_MS };
-  const producers = openProducers({ redisUrl: config.REDIS_URL, logger, lifecycle });
+  const producers = openProducers({ redisUrl, logger, lifecycle });
   const monitor = createQueueMonitor(pool);
   const watcher = createWatcher({ pool, intervalMs: 300, logger });
   lifecycle.onClose('document watcher', () => watcher.close());

@@ -2,6 +2,7 @@ import type { Lifecycle } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/logger.ts';
 import { openProducer, type Producer, type QueueCounts } from '../platform/queue.ts';
 import { observeQueues } from '../platform/queue-gauge.ts';
+import type { RedisUrl } from '../platform/redis.ts';
 import { LANES, type Lane } from './formats.ts';
 import { queueName } from './job.ts';
 
@@ -10,7 +11,7 @@ export type Producers = Record<Lane, Producer>;
 const CLOSE_MS = 2_000;
 
 /** Opens the sending side of every lane, publishes its size, and registers how it is closed. */
-export function openProducers(options: { redisUrl: string; logger: Logger; lifecycle: Lifecycle }): Producers {
+export function openProducers(options: { redisUrl: RedisUrl; logger: Logger; lifecycle: Lifecycle }): Producers {
   const open = (lane: Lane) =>
     openProducer({ name: queueName(lane), redisUrl: options.redisUrl, logger: options.logger });
   const producers: Producers = { fast: open('fast'), heavy: open('heavy') };

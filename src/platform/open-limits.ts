@@ -4,9 +4,10 @@ import type { Lifecycle } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { rateLimit } from './rate-limit.ts';
 import { openLimitRedis } from './rate-limit-redis.ts';
+import type { RedisUrl } from './redis.ts';
 
 export interface LimitsOptions {
-  redisUrl: string;
+  redisUrl: RedisUrl;
   /** Requests of one address in a window. */
   max: number;
   windowMs: number;

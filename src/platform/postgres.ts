@@ -33,9 +33,10 @@ const SILENCE_MS = 2_000;
 export function openPostgres(options: PostgresOptions): pg.Pool {
   const { poolSize, statementMs = STATEMENT_MS } = options;
   const settings = [...(options.sessionSettings ?? []), ...limitsOf(statementMs, poolSize)];
+  const exchange = watchExchange(options.password);
   const pool = new pg.Pool({
     ...connectionOf(options.url),
-    ...(options.password && { password: options.password }),
+    ...(options.password && { password: exchange.read }),
     max: poolSize,
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 60_000,
@@ -58,6 +59,7 @@ export function openPostgres(options: PostgresOptions): pg.Pool {
     client.on('error', () => undefined);
   });
   chooseTls(pool, options.url);
+  if (options.password) outlastExchange(pool, exchange);
   replaceSilentConnections(pool);
   observePool(pool);
   return pool;
@@ -73,6 +75,42 @@ function limitsOf(statementMs: number, poolSize: number): string[] {
     // A statement whose client has left ends within a second; servers before 14 don't know the setting.
     `SELECT set_config(name, '1000', false) FROM pg_settings WHERE name = 'client_connection_check_interval'`,
   ];
+}
+
+/** Somebody gives the file and the server the new password, one shortly after the other. */
+const EXCHANGE_MS = 10_000;
+const EXCHANGE_RETRY_MS = 250;
+
+interface Exchange {
+  read(): string;
+  /** Whether the password that is read became another just now. */
+  isUnderWay(): boolean;
+}
+
+function watchExchange(password: (() => string) | undefined): Exchange {
+  let last: string | undefined;
+  let changedAt = Number.NEGATIVE_INFINITY;
+  return {
+    read() {
+      const current = password?.() ?? '';
+      if (last !== undefined && current !== last) changedAt = performance.now();
+      last = current;
+      return current;
+    },
+    isUnderWay: () => performance.now() - changedAt < EXCHANGE_MS,
+  };
+}
+
+/** A password that has just changed, and that the server does not know yet, is tried again. */
+function outlastExchange(pool: pg.Pool, exchange: Exchange): void {
+  const connect = pool.connect.bind(pool) as (callback: ConnectCallback) => void;
+  const connectAgain = (callback: ConnectCallback): void =>
+    connect((error, client, release) => {
+      const isRefused = (error as { code?: string } | undefined)?.code === '28P01';
+      if (isRefused && exchange.isUnderWay()) setTimeout(connectAgain, EXCHANGE_RETRY_MS, callback);
+      else callback(error, client, release);
+    });
+  pool.connect = connectAgain as pg.Pool['connect'];
 }
 
 type ConnectCallback = (error: Error | undefined, client: pg.PoolClient | undefined, release: Release) => void;

@@ -5,7 +5,7 @@ import { errorType } from './errors.ts';
 import { DROP_GHOSTS, QUEUE_PROBE, readBeeScripts, type Script } from './queue-scripts.ts';
 import { takeInTurns } from './queue-take.ts';
 import type { Envelope } from './queue-tracing.ts';
-import { openRedis, type RedisClient } from './redis.ts';
+import { openRedis, type RedisClient, type RedisUrl } from './redis.ts';
 import { callRedis } from './redis-command.ts';
 import { probeRedis, type RedisProbe } from './redis-probe.ts';
 import { type Refusals, trackRefusals } from './redis-refusals.ts';
@@ -14,7 +14,7 @@ import { untraced } from './untraced.ts';
 
 export interface QueueConnectionOptions {
   name: string;
-  redisUrl: string;
+  redisUrl: RedisUrl;
   role: 'producer' | 'consumer';
   /** A job whose worker gives no sign for this long is given to another. */
   stallIntervalMs: number;

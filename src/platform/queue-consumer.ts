@@ -4,6 +4,7 @@ import { burstLog } from './burst-log.ts';
 import type { Logger } from './logger.ts';
 import { openQueueConnection, type QueueConnection } from './queue-connection.ts';
 import { type Envelope, openEnvelope, traceProcess } from './queue-tracing.ts';
+import type { RedisUrl } from './redis.ts';
 import { sendCommand } from './redis-command.ts';
 import { describeRefusal } from './redis-words.ts';
 import { untraced } from './untraced.ts';
@@ -17,7 +18,7 @@ export interface JobContext {
 
 export interface ConsumerOptions {
   name: string;
-  redisUrl: string;
+  redisUrl: RedisUrl;
   /** Jobs at a time. */
   concurrency: number;
   logger: Logger;

@@ -6,6 +6,7 @@ import { errorType } from './errors.ts';
 import type { Logger } from './logger.ts';
 import { openQueueConnection } from './queue-connection.ts';
 import { type Envelope, traceSend } from './queue-tracing.ts';
+import type { RedisUrl } from './redis.ts';
 import { RedisTimeoutError } from './redis-command.ts';
 import { describeRefusal } from './redis-words.ts';
 import { withTimeout } from './timeout.ts';
@@ -52,7 +53,7 @@ export interface Producer {
 
 export interface ProducerOptions {
   name: string;
-  redisUrl: string;
+  redisUrl: RedisUrl;
   logger: Logger;
   /** Longest that `send` and `counts` take. */
   saveTimeoutMs?: number;

@@ -1,14 +1,14 @@
 import type { RedisReply } from 'rate-limit-redis';
 import { type BurstLog, burstLog } from './burst-log.ts';
 import type { Logger } from './logger.ts';
-import { closeRedis, openRedis } from './redis.ts';
+import { closeRedis, openRedis, type RedisUrl } from './redis.ts';
 import { RedisTimeoutError, sendCommand } from './redis-command.ts';
 import { COUNT_PROBE, probeRedis } from './redis-probe.ts';
 import { describeRefusal } from './redis-words.ts';
 import { untraced } from './untraced.ts';
 
 export interface LimitRedisOptions {
-  url: string;
+  url: RedisUrl;
   logger: Logger;
   /** Longest wait for an answer (150), in ms. */
   timeoutMs?: number;

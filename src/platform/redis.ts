@@ -13,9 +13,11 @@ export type { RedisClient } from 'redis';
 // first that its instrumentation sees of it, half-loaded; the process would end there.
 const redis: typeof import('redis') = createRequire(import.meta.url)('redis');
 
+/** `redis://[[user]:password@]host[:port][/db]`, or `rediss:` for TLS; or what gives it, its password as it is now. */
+export type RedisUrl = string | (() => string);
+
 export interface RedisOptions {
-  /** `redis://[[user]:password@]host[:port][/db]`, or `rediss:` for TLS. */
-  url: string;
+  url: RedisUrl;
   /** What a command meets while there is no connection: rejected at once, or kept until there is one. */
   whenDown: 'reject' | 'wait';
   /** Tried when nothing else is under way: only then an outage is over. Without, for a connection that blocks. */
@@ -37,7 +39,7 @@ export function openRedis({ url, whenDown, probe, log, watchMs = 5_000 }: RedisO
   // Since it last worked. The client's own count begins anew with each socket, refused or not.
   let failures = 0;
   const options: ClientOpts = {
-    url,
+    url: urlNow(url),
     enable_offline_queue: whenDown === 'wait',
     connect_timeout: NEVER_GIVE_UP_MS,
     // A host that vanished without a word is noticed after some 20 s, not after the system's two hours.
@@ -45,12 +47,13 @@ export function openRedis({ url, whenDown, probe, log, watchMs = 5_000 }: RedisO
     retry_strategy: ({ error }) => {
       log.failed(error ?? new ConnectionClosed('Redis closed the connection'));
       failures += 1;
+      takePassword(client, url);
       return Math.min(failures * 100, 1000);
     },
   };
   // Or the reconnects of a client that was opened within a request would belong to its trace for ever.
+  const client = untraced(() => redis.createClient(options));
   return untraced(() => {
-    const client = redis.createClient(options);
     const works = () => {
       failures = 0;
       log.recovered();
@@ -77,6 +80,20 @@ export function openRedis({ url, whenDown, probe, log, watchMs = 5_000 }: RedisO
     });
     return client;
   });
+}
+
+const urlNow = (url: RedisUrl): string => (typeof url === 'string' ? url : url());
+
+/** The next connection logs in with the password of now: it may have been exchanged since. */
+function takePassword(client: RedisClient, url: RedisUrl): void {
+  if (typeof url === 'string') return;
+  try {
+    const { password } = new URL(url());
+    // Read at each connection; its types leave it out.
+    if (password) Object.assign(client, { auth_pass: decodeURIComponent(password) });
+  } catch {
+    // Its file is away: with the last one, then.
+  }
 }
 
 class ConnectionClosed extends Error {

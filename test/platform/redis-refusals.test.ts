@@ -6,7 +6,7 @@ import { openProducer, type Producer } from '../../src/platform/queue.ts';
 import { type Consumer, openConsumer } from '../../src/platform/queue-consumer.ts';
 import { type LimitRedis, openLimitRedis } from '../../src/platform/rate-limit-redis.ts';
 import { rateLimitStore } from '../../src/platform/rate-limit-store.ts';
-import { closeRedis, openRedis, type RedisClient } from '../../src/platform/redis.ts';
+import { closeRedis, openRedis, type RedisClient, type RedisUrl } from '../../src/platform/redis.ts';
 import { callRedis } from '../../src/platform/redis-command.ts';
 import { COUNT_PROBE, probeRedis } from '../../src/platform/redis-probe.ts';
 import { memoryLogger } from '../support/memory-logger.ts';
@@ -61,7 +61,7 @@ describe('Redis that refuses', function () {
     `redis://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}`;
   const command = (name: string, ...args: string[]) => callRedis(admin, name, args);
 
-  function open(url = urlOf('ragbase', PASSWORD)): Parts {
+  function open(url: RedisUrl = urlOf('ragbase', PASSWORD)): Parts {
     const log = memoryLogger();
     const seen = new Set<string>();
     const options = { name: 'errands', redisUrl: url, logger: log.logger };
@@ -102,6 +102,27 @@ describe('Redis that refuses', function () {
     await until(async () => !(await producer.ready()) && !(await consumer.ready()) && !(await limit.ping()));
     await until(() => log.lines.some(({ problem }) => why.test(String(problem))));
   }
+
+  it('is spoken to with the password of now, whoever was given the new one first', async () => {
+    let password = PASSWORD;
+    let isAway = false;
+    const parts = open(() => {
+      if (isAway) throw new Error('the file is away');
+      return urlOf('ragbase', password);
+    });
+    await allWork(parts);
+    for (const [index, next] of ['second#', 'third/'].entries()) {
+      const exchange = () => command('ACL', 'SETUSER', 'ragbase', 'resetpass', `>${next}`);
+      if (index === 0) await exchange();
+      password = next;
+      if (index === 1) await exchange();
+      await killOthers();
+      await allWork(parts);
+    }
+    isAway = true;
+    await killOthers();
+    await allWork(parts);
+  });
 
   const refusals: Record<string, { begins: () => Promise<unknown>; ends: () => Promise<unknown>; why: RegExp }> = {
     'the password': {
