@@ -14,26 +14,29 @@ name=${1:-}
 finish=${2:-}
 
 say() { printf '%s\n' "$*"; }
-stop() { printf '%s\n' "$*" >&2; exit 1; }
+stop() { printf '%s\n' "$@" >&2; exit 1; }
 compose() { docker compose --env-file "$file" "$@"; }
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
 [ -w "$file" ] || stop "$file can't be written"
+# Or the draft would take the place of a link, and what it leads to would stay.
+file=$(readlink -f "$file")
 case $finish in '') ;; --finish) ;; *) stop "usage: deploy/rotate.sh NAME [--finish]" ;; esac
 
 # What a setting is now, without its quotes.
 value() {
   local text
-  text=$(sed -n "s/^$name=//p" "$file" | tail -n 1)
+  text=$(sed -n "s/^${1:-$name}=//p" "$file" | tail -n 1)
   case $text in \'*\' | \"*\") text=${text#?} text=${text%?} ;; esac
   printf %s "$text"
 }
 
 # Sets it, in single quotes where it is more than letters and digits; never as an argument, which others could see.
 set_value() {
-  local text=$1 draft
+  local text=$1
   case $text in *\'*) stop "$name: a value with a single quote can't be written" ;; *[!A-Za-z0-9,]*) text="'$text'" ;; esac
   draft=$(mktemp "$file.XXXXXX")
+  trap 'rm -f "$draft"' EXIT
   while IFS= read -r line || [ -n "$line" ]; do
     case $line in "$name="*) printf '%s=%s\n' "$name" "$text" ;; *) printf '%s\n' "$line" ;; esac
   done <"$file" >"$draft"
@@ -41,8 +44,13 @@ set_value() {
   mv "$draft" "$file"
 }
 
-# Writes the files anew that the containers read.
-hand_out() { compose up --detach --wait --no-deps --force-recreate secrets >/dev/null 2>&1 || compose up --no-deps --force-recreate secrets >/dev/null 2>&1; }
+# Writes the files anew that the containers read, and waits until that is done.
+hand_out() {
+  local said
+  said=$(compose up --detach --no-deps --force-recreate secrets 2>&1) &&
+    [ "$(docker wait "$(compose ps --all --quiet secrets)")" = 0 ] ||
+    stop 'the secrets could not be handed out; put that right and run this again:' "$said"
+}
 
 # Longer than the processes take to look at a file again.
 take_effect() { sleep 6; }
@@ -50,22 +58,30 @@ take_effect() { sleep 6; }
 # Of these services those that run; of backends all that there are.
 running() { compose ps --services | grep -xE "$(printf '%s|' "${@/%backend/backend(-.+)?}")-"; }
 
-# One container after the other, each ready before the next.
+# One container after the other, each well before the next.
 restart() {
   local service id began
   for service in $(running "$@"); do
     for id in $(compose ps --quiet "$service"); do
       began=$SECONDS
       docker restart --time 50 "$id" >/dev/null
-      for _ in $(seq 120); do
-        case $(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "$id") in
-        healthy | running) break ;;
-        esac
+      until case $(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "$id") in
+        healthy | running) true ;; *) false ;;
+      esac; do
+        [ $((SECONDS - began)) -lt 180 ] || stop "$service does not become well: see docker logs $id, then run this again"
         sleep 1
       done
       say "$service: restarted in $((SECONDS - began)) s"
     done
   done
+}
+
+# Docker Compose would take it rather than the file's.
+[ -z "$name" ] || [ -z "${!name+set}" ] || stop "$name is set in this shell: unset $name"
+# What another than ours knows is exchanged there.
+ours() {
+  local setting
+  for setting; do [ -z "$(value "$setting")" ] || stop "$setting is set: exchange the password there, and then in $file"; done
 }
 
 case $name in
@@ -88,6 +104,8 @@ API_KEY | METRICS_TOKEN)
   fi ;;
 INTERNAL_TOKEN)
   now=$(value) new=$(random)
+  # Interrupted before: some may not have read yet what the file holds.
+  case $now in *,*) hand_out; take_effect ;; esac
   # Each takes all, and sends the first: so nobody ever sends what another does not take.
   for step in "${now%%,*},$new" "$new,${now%%,*}" "$new"; do
     set_value "$step"
@@ -96,20 +114,24 @@ INTERNAL_TOKEN)
   done
   say 'INTERNAL_TOKEN: the new one is in force' ;;
 POSTGRES_PASSWORD | POSTGRES_MONITOR_PASSWORD)
+  [ "$name" = POSTGRES_MONITOR_PASSWORD ] || ours DATABASE_URL DATABASE_PASSWORD
   set_value "$(random)"
   hand_out
-  # Connections go on; each new one asks for the password of now.
+  # Connections go on; each new one uses what the file holds, for some seconds again and again if that is refused.
   compose exec -T postgres /docker-entrypoint-initdb.d/10-roles.sh
   [ "$name" = POSTGRES_PASSWORD ] || restart postgres-exporter
   say "$name: the new one is in force" ;;
 REDIS_PASSWORD)
+  ours REDIS_URL
   new=$(random)
-  redis() { compose exec -T redis sh -c 'REDISCLI_AUTH=$(cat /run/secrets/redis_password) redis-cli' | grep -x OK >/dev/null; }
+  redis() { compose exec -T redis sh -c 'REDISCLI_AUTH=$(cat /run/secrets/redis_password) redis-cli' | grep -x OK >/dev/null ||
+    stop 'Redis does not take it; when it does, run this again'; }
   # Both are right until everybody has the new one.
   printf 'ACL SETUSER default >%s\n' "$new" | redis
   set_value "$new"
+  # Connections go on, and each new one uses what the file holds; the exporter reads it at its start.
   hand_out
-  restart backend ai-worker redis-exporter
+  restart redis-exporter
   printf 'ACL SETUSER default resetpass >%s\n' "$new" | redis
   say 'REDIS_PASSWORD: the new one alone is taken' ;;
 GRAFANA_ADMIN_PASSWORD)
@@ -123,7 +145,7 @@ EMBEDDING_API_KEY | ALERT_WEBHOOK_URL | ALERTMANAGER_WEBHOOK_URL)
   set_value "$given"
   hand_out
   case $name in
-  EMBEDDING_API_KEY) restart backend ai-worker ;;
+  EMBEDDING_API_KEY) ;;
   ALERT_WEBHOOK_URL) restart backend ;;
   ALERTMANAGER_WEBHOOK_URL) restart alertmanager ;;
   esac

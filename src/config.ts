@@ -242,6 +242,12 @@ export function databasePassword(env: NodeJS.ProcessEnv = process.env): (() => s
   return passwordSource('DATABASE', env);
 }
 
+/** The key of the embedding provider, read anew for each request where it is in a file. */
+export function embeddingKey(env: NodeJS.ProcessEnv = process.env): (() => string | undefined) | undefined {
+  const file = env['EMBEDDING_API_KEY_FILE'];
+  return file ? () => readSecret(file) || undefined : undefined;
+}
+
 /** Where Redis is; asked at each connection, where the password is in a file. */
 export function redisUrl(config: { REDIS_URL: string }, env: NodeJS.ProcessEnv = process.env): string | (() => string) {
   const password = passwordSource('REDIS', env);

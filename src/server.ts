@@ -5,7 +5,15 @@ import { alertEndpoints } from './alerting/endpoints.ts';
 import { openAlerting } from './alerting/open-alerting.ts';
 import { watchParts } from './alerting/watch-parts.ts';
 import { createApp, createInternalApp, publicPaths } from './app.ts';
-import { databasePassword, type KeysName, keySource, metricsAccess, readConfig, redisUrl } from './config.ts';
+import {
+  databasePassword,
+  embeddingKey,
+  type KeysName,
+  keySource,
+  metricsAccess,
+  readConfig,
+  redisUrl,
+} from './config.ts';
 import { openDocuments } from './documents/open-documents.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { keepSpace, type SpaceWatch } from './embeddings/keep-space.ts';
@@ -48,7 +56,10 @@ await run(
       logger,
       lifecycle,
     });
-    const provider = watchProvider(await openEmbedder(embedderOptions(config)), { logger, signal: lifecycle.signal });
+    const provider = watchProvider(await openEmbedder(embedderOptions(config, embeddingKey())), {
+      logger,
+      signal: lifecycle.signal,
+    });
     const { embedder } = provider;
     lifecycle.onClose('embedder', () => embedder.close());
     const pool = openPostgres({

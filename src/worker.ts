@@ -12,7 +12,7 @@ import { type ProgressWatch, watchProgress } from './ai-worker/progress-watch.ts
 import { createProviderGate } from './ai-worker/provider-gate.ts';
 import { forwardErrors } from './alerting/forward-errors.ts';
 import { createWorkerApp } from './app.ts';
-import { keySource, readConfig, redisUrl } from './config.ts';
+import { embeddingKey, keySource, readConfig, redisUrl } from './config.ts';
 import { LANES, type Lane } from './documents/formats.ts';
 import { embedderOptions } from './embeddings/embedder-options.ts';
 import { openEmbedder } from './embeddings/open-embedder.ts';
@@ -74,7 +74,10 @@ await run({ service: 'ragbase-ai-worker', telemetry, readConfig: () => readConfi
     requestTimeoutMs: 30_000,
   });
 
-  const provider = watchProvider(await openEmbedder(embedderOptions(config)), { logger, signal: lifecycle.signal });
+  const provider = watchProvider(await openEmbedder(embedderOptions(config, embeddingKey())), {
+    logger,
+    signal: lifecycle.signal,
+  });
   const { embedder } = provider;
   lifecycle.onClose('embedder', () => embedder.close());
   void provider.firstAnswer.then((dimensions) => embedder.space.settle(dimensions));

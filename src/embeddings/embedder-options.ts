@@ -12,14 +12,18 @@ type Settings = Pick<
   | 'RAGBASE_DATA_DIR'
 >;
 
-/** The embedder that the settings of a process ask for. */
-export function embedderOptions(settings: Settings): EmbedderOptions {
+/**
+ * The embedder that the settings of a process ask for.
+ * @param currentKey what gives the key for each request, instead of the settings'.
+ */
+export function embedderOptions(settings: Settings, currentKey?: () => string | undefined): EmbedderOptions {
   const {
     EMBEDDING_BASE_URL: baseUrl,
-    EMBEDDING_API_KEY: apiKey,
+    EMBEDDING_API_KEY: key,
     EMBEDDING_MODEL: model,
     EMBEDDING_DIMENSIONS: dimensions,
   } = settings;
+  const apiKey = currentKey ?? key;
   if (settings.EMBEDDING_PROVIDER === 'local') {
     return { provider: 'local', cacheDir: join(settings.RAGBASE_DATA_DIR, 'models') };
   }

@@ -5,8 +5,8 @@ import { type Embeddings, readEmbeddings } from './openai-response.ts';
 export interface EmbeddingsRequestOptions {
   /** Up to and with `/v1`: OpenAI's, or that of Ollama, vLLM, TEI and the like. */
   baseUrl: string;
-  /** Sent as a bearer token; servers of one's own often want none. */
-  apiKey?: string;
+  /** Sent as a bearer token; servers of one's own often want none. What gives it is asked for each request. */
+  apiKey?: string | (() => string | undefined);
   model: string;
   /** Asked of the server, for models that can give shorter vectors. */
   dimensions?: number;
@@ -23,7 +23,9 @@ export type EmbeddingsRequest = (
 /** @throws Error for an address or a key that can't be sent. */
 export function createRequest(options: EmbeddingsRequestOptions): EmbeddingsRequest {
   const url = endpointUrl(options.baseUrl);
-  const headers = requestHeaders(options.apiKey);
+  const { apiKey } = options;
+  const headers = () => requestHeaders(typeof apiKey === 'function' ? apiKey() : apiKey);
+  headers();
   return async (texts, { dimensions, signal }) => {
     const timeout = AbortSignal.timeout(options.timeoutMs ?? 30_000);
     const body = JSON.stringify({
@@ -35,7 +37,7 @@ export function createRequest(options: EmbeddingsRequestOptions): EmbeddingsRequ
     try {
       const response = await fetch(url, {
         method: 'POST',
-        headers,
+        headers: headers(),
         body,
         // The texts go where they were meant to go, and nowhere else.
         redirect: 'manual',
@@ -52,7 +54,7 @@ export function createRequest(options: EmbeddingsRequestOptions): EmbeddingsRequ
 
 function requestHeaders(apiKey: string | undefined): Headers {
   const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json' });
-  if (apiKey === undefined) return headers;
+  if (!apiKey) return headers;
   // Headers refuses them too, with a message that holds the key.
   if (!/^[\x21-\x7e]+$/.test(apiKey))
     throw new Error('the key of the embedding service holds characters that no key has');

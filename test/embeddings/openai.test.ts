@@ -57,6 +57,14 @@ describe('the OpenAI-compatible embedder', () => {
     assert.deepEqual(vectors, [unit('a'), unit('bb')]);
   });
 
+  it('sends the key of now, and none while there is none', async () => {
+    let key: string | undefined;
+    const embedder = await open({ apiKey: () => key });
+    for (key of [undefined, 'first', 'second']) await embed(embedder, 'a');
+    const sent = server.requests.map(({ authorization }) => authorization);
+    assert.deepEqual(sent, [undefined, 'Bearer first', 'Bearer second']);
+  });
+
   it('reads vectors in base64 as well', async () => {
     server.answers.push(base64Answer);
     assert.deepEqual(await embed(await open(), 'a', 'bb'), [unit('a'), unit('bb')]);
