@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Puts a backup in the place of the database, which is emptied. Stop the services first.
 #   deploy/restore.sh FILE                   through docker compose, with .env.production
-#   DATABASE_URL=postgres://… deploy/restore.sh FILE      into any other Postgres
+#   DATABASE_URL=postgres://… deploy/restore.sh FILE      into any other Postgres; also DATABASE_URL_FILE, DATABASE_PASSWORD(_FILE)
 # All or nothing: after an error the database is what it was.
 set -euo pipefail
+
+. "$(dirname "$0")/database.sh"
 
 file=${1:?usage: deploy/restore.sh FILE}
 [ -r "$file" ] || { echo "$file can't be read" >&2; exit 1; }
@@ -13,13 +15,13 @@ extension='CREATE EXTENSION IF NOT EXISTS vector'
 # The extension stays as it is: only a superuser may drop it, and the database's owner need not be one.
 without_extensions() { grep -v ' EXTENSION '; }
 restore=(pg_restore --clean --if-exists --no-owner --no-privileges --single-transaction --exit-on-error)
-if [ -n "${DATABASE_URL:-}" ]; then
+if [ -n "$database" ]; then
   list=$(mktemp)
   trap 'rm -f "$list"' EXIT
   pg_restore --list <"$file" | without_extensions >"$list"
-  psql --quiet --set=ON_ERROR_STOP=1 --command="$extension" "$DATABASE_URL" 2>/dev/null ||
+  psql --quiet --set=ON_ERROR_STOP=1 --command="$extension" "$database" 2>/dev/null ||
     { echo "the database has no extension vector; run in it as a superuser: CREATE EXTENSION vector" >&2; exit 1; }
-  "${restore[@]}" --use-list="$list" --dbname="$DATABASE_URL" <"$file"
+  "${restore[@]}" --use-list="$list" --dbname="$database" <"$file"
 else
   running=$(compose ps --status running --services | grep -xE 'backend(-.+)?|ai-worker' || true)
   if [ -n "$running" ]; then
