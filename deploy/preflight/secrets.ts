@@ -36,10 +36,12 @@ interface Secret {
   text: string;
 }
 
-/** Several API keys may stand in one setting. */
+/** Of which several may be in force. */
+const LISTS = ['API_KEY', 'INTERNAL_TOKEN', 'METRICS_TOKEN'];
+
 const secretsOf = (values: EnvFile, name: string): Secret[] =>
   (values[name] ?? '')
-    .split(name === 'API_KEY' ? ',' : '\n')
+    .split(LISTS.includes(name) ? ',' : '\n')
     .map((text) => ({ name, text: text.trim() }))
     .filter(({ text }) => text !== '');
 

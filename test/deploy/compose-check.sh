@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks a deployment that runs, from outside and with its real parts: upload and search by the
-# published port, every target up, three workers, an alert for workers that are gone, a backup that
-# is restored after the data is gone. Destroys the data: for a deployment made for this test, with
+# published port, every target up, no secret in sight, each of them rotated under load, three workers,
+# an alert for workers that are gone, a backup that is restored after the data is gone. Destroys the data: for a deployment made for this test, with
 # ALERTMANAGER_WEBHOOK_URL=http://alert-receiver:8080/ in its settings.
 #   ENV_FILE=.env.production [OVERRIDE=more.yml] test/deploy/compose-check.sh
 set -euo pipefail
@@ -30,6 +30,44 @@ before=$(find_it)
 
 step 'every target is up'
 until_it all_up
+
+step 'no secret is shown by docker inspect, nor as an argument of a process'
+secrets() { sed -nE "s/^[A-Z_]*(KEY|TOKEN|PASSWORD)='?([^',]{8,}).*/\2/p" "$ENV_FILE"; }
+shown() { compose ps --all --quiet | xargs docker inspect; for id in $(compose ps --quiet); do docker top "$id" -eo pid,args; done; }
+[ "$(shown | grep -c redis-server)" -gt 0 ]
+if shown | grep -Ff <(secrets) >/dev/null; then echo 'a secret is shown' >&2; exit 1; fi
+
+step 'each secret is rotated under load'
+rotate() { COMPOSE_FILE=docker-compose.prod.yml${OVERRIDE:+:$OVERRIDE} deploy/rotate.sh "$@" </dev/null; }
+# The first one opens /metrics, which takes a restart.
+[ -n "$(setting METRICS_TOKEN)" ] || rotate METRICS_TOKEN
+old=$(setting API_KEY)
+outcomes=$(mktemp)
+ask() { curl -s -o /dev/null -w '%{http_code}\n' -m 20 -H "X-API-Key: ${old%%,*}" "http://127.0.0.1:$(setting PORT)/api/v1$1" "${@:2}"; }
+while :; do
+  ask /documents?limit=1 || true
+  ask /search -H 'Content-Type: application/json' -d '{"query":"how is the harbour surveyed"}' || true
+done >"$outcomes" &
+load=$!
+for name in API_KEY METRICS_TOKEN INTERNAL_TOKEN POSTGRES_PASSWORD POSTGRES_MONITOR_PASSWORD REDIS_PASSWORD; do
+  rotate "$name"
+  text="after $name $(od -An -N8 -tx1 /dev/urandom | tr -d ' \n')"
+  id=$(api /documents -H 'Content-Type: application/json' -d "{\"name\":\"a.txt\",\"content\":\"$text\"}" |
+    sed -E 's/.*"id":"([^"]+)".*/\1/')
+  is_completed() { api "/documents/$id" | grep '"status":"completed"' >/dev/null; }
+  until_it is_completed
+  api "/documents/$id" -X DELETE
+done
+if compose exec -T grafana sh -c 'command -v grafana' >/dev/null; then rotate GRAFANA_ADMIN_PASSWORD; fi
+kill "$load"
+wait "$load" 2>/dev/null || true
+failed=$(grep -cvx 200 "$outcomes" || true)
+echo "$(grep -cx 200 "$outcomes") requests, $failed failed"
+[ "$failed" = 0 ]
+rotate API_KEY --finish
+[ "$(ask /stats)" = 401 ]
+until_it is_found
+if shown | grep -Ff <(secrets) >/dev/null; then echo 'a secret is shown' >&2; exit 1; fi
 
 step 'three workers'
 compose up -d --wait --no-recreate --scale ai-worker=3

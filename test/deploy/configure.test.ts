@@ -207,6 +207,17 @@ describe('deploy/configure.sh', function suite() {
     }
   });
 
+  it('wants each of several keys to be long enough', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'keys.env');
+    const long = 'a'.repeat(24);
+    const lines = [`API_KEY=${long},hush`, `INTERNAL_TOKEN='hush,${long}'`, `METRICS_TOKEN=${long},b${long}`];
+    await writeFile(file, lines.join('\n'), { mode: 0o600 });
+    const { output } = await configure(['--check', '--file', file]);
+    const short = [...output.matchAll(/(\w+): shorter than 24/g)].map(([, name]) => name);
+    assert.deepEqual(short, ['API_KEY', 'INTERNAL_TOKEN']);
+  });
+
   it('names what is missing', async () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, 'empty.env');

@@ -75,6 +75,10 @@ describe('preflight, of the file with the settings', () => {
     assert.deepEqual(of({ POSTGRES_MONITOR_PASSWORD: good }), [
       'POSTGRES_MONITOR_PASSWORD and REDIS_PASSWORD are the same',
     ]);
+    assert.deepEqual(of({ INTERNAL_TOKEN: `x,q${good}`, METRICS_TOKEN: `y,${good}z` }), [
+      'INTERNAL_TOKEN is easy to guess',
+      'METRICS_TOKEN is easy to guess',
+    ]);
     assert.deepEqual(of({ REDIS_PASSWORD: `${good}#/@:%zz` }), []);
   });
 
