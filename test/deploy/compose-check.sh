@@ -26,7 +26,6 @@ all_up() { prometheus 'count(up==0)' | grep '"result":\[\]' >/dev/null; }
 step 'upload and search'
 api /documents -F file=@test/fixtures/library/harbour-survey.pdf >/dev/null
 until_it is_found
-before=$(find_it)
 
 step 'every target is up'
 until_it all_up
@@ -91,6 +90,7 @@ until_it has_heard resolved WorkersDown
 docker rm -f "$project-alert-receiver" >/dev/null
 
 step 'backup, loss of every table, restore'
+before=$(find_it)
 file=$(deploy/backup.sh "$(mktemp -d)")
 compose stop ai-worker backend
 compose exec -T postgres psql -q -U ragbase -d ragbase -c 'DROP SCHEMA public CASCADE; CREATE SCHEMA public;'
