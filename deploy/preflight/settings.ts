@@ -20,7 +20,7 @@ export function environment(values: EnvFile): EnvFile {
     REDIS_URL: 'redis://redis:6379',
     DATABASE_URL: 'postgres://ragbase@postgres:5432/ragbase',
     DATABASE_PASSWORD: values['POSTGRES_PASSWORD'] ?? '',
-    CALLBACK_URL: 'http://backend:9464',
+    CALLBACK_URL: 'http://backends:9464',
     ...values,
     NODE_ENV: 'production',
   };

@@ -19,6 +19,7 @@ case "$*" in
 *' redis '*) echo OK ;;
 'wait '*) echo "\${STATUS:-0}" ;;
 inspect*) echo healthy ;;
+*' ps --services') printf 'ai-worker\\nbackend\\nredis-exporter\\n' ;;
 *' ps '*) echo one ;;
 esac
 `;
