@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../deploy/local/ports.ts';
 import { read } from '../deploy/static-files.ts';
 import { openRedisServer, type RedisServer } from '../support/redis-server.ts';
@@ -37,7 +38,7 @@ describe('a rolling restart of two backends behind the proxy', function suite() 
     url = `http://127.0.0.1:${port}`;
     folder = await mkdtemp(join(tmpdir(), 'caddy-'));
     // As it is deployed, but that what goes wrong is not tried again.
-    const config = read('deploy/proxy/Caddyfile').replace(/^\s*lb_try_duration.*$/m, '');
+    const config = read('deploy/proxy/Caddyfile').replace(/^\s*lb_(?:retries|try_\w+).*$/gm, '');
     await writeFile(join(folder, 'Caddyfile'), `{\n\tadmin off\n}\n${config}`);
     proxy = spawn('caddy', ['run', '--config', join(folder, 'Caddyfile'), '--adapter', 'caddyfile'], {
       stdio: 'ignore',
@@ -89,6 +90,8 @@ describe('a rolling restart of two backends behind the proxy', function suite() 
     });
   }
 
+  const isReady = async (backend: StartedProcess) => (await fetch(`${backend.url}/ready`)).ok;
+
   it('breaks no request', async () => {
     const outcomes: Record<string, number> = {};
     let count = 0;
@@ -117,5 +120,19 @@ describe('a rolling restart of two backends behind the proxy', function suite() 
     stopped = true;
     await Promise.all(clients);
     assert.deepEqual(Object.keys(outcomes).sort(), ['200', '202']);
+  });
+
+  it('asks backends that are not ready where none is: they serve without Redis what they can', async () => {
+    await redis.stop();
+    await until(async () => (await Promise.all(backends.map(isReady))).every((ready) => !ready));
+    // What the proxy heard last may still be that one is ready.
+    await delay(2_000);
+    for (let count = 0; count < 10; count += 1) assert.equal(await send('GET', '/api/v1/documents?limit=1'), 200);
+    assert.equal(await send('POST', '/api/v1/search', { query: 'text', mode: 'keyword' }), 200);
+    const refused = await fetch(`${url}/ready`);
+    assert.equal(refused.status, 503);
+    assert.equal(((await refused.json()) as { checks: { redis: boolean } }).checks.redis, false);
+    await redis.start();
+    await until(async () => (await fetch(`${url}/ready`)).ok);
   });
 });
