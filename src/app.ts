@@ -57,7 +57,8 @@ export function createApp(options: AppOptions): Express {
 
   app.use(requestId({ limit: 128 }));
   const patternOf = routePattern(publicPaths(endpoints));
-  app.use(httpTelemetry({ logger, untraced: isProbe, patternOf, trustsCaller: options.trustTraceContext }));
+  const trustsCaller = options.trustTraceContext;
+  app.use(httpTelemetry({ logger, untraced: isProbe, patternOf, trustsCaller, expected: endpoints }));
   app.use(forwardedAddresses({ logger }));
   app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_SECURITY } }));
   app.use(refuseSlowBodies({ idleMs: options.idleMs, least: LEAST_RATE, lingerMs: 30_000 }));

@@ -23,8 +23,16 @@ export interface Outcome {
   bytes: number;
 }
 
-/** Both sets of HTTP series: our own, and those of the stable conventions. */
-export function createHttpMetrics(): { record(outcome: Outcome): void } {
+/** Failures of ours that a rate is asked of. */
+const FAILURES = [500, 503];
+
+/**
+ * Both sets of HTTP series: our own, and those of the stable conventions.
+ * @param expected what will be asked for: its failures are counted from 0, as a series that appears with five has no rate.
+ */
+export function createHttpMetrics(expected: readonly { method: string; path: string }[] = []): {
+  record(outcome: Outcome): void;
+} {
   const meter = metrics.getMeter('ragbase.http');
   const requests = meter.createCounter('http_requests_total', { description: 'HTTP requests answered' });
   const duration = meter.createHistogram('http_request_duration_seconds', {
@@ -37,6 +45,8 @@ export function createHttpMetrics(): { record(outcome: Outcome): void } {
     unit: 's',
     advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
   });
+  for (const { method, path } of expected)
+    for (const status of FAILURES) requests.add(0, { method: method.toUpperCase(), path, status: String(status) });
   return {
     record(outcome) {
       const seconds = outcome.durationMs / 1000;

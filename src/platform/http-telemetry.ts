@@ -34,6 +34,7 @@ const OTHER = '_OTHER';
  * @param options.untraced tells the paths that get metrics but neither span nor access log line.
  * @param options.trustsCaller whether the sampled flag of a caller's `traceparent` decides; else the trace keeps its id, and our
  *   sampler decides.
+ * @param options.expected what will be asked for.
  * @param options.patternOf the route pattern of a path, for what is refused before it is routed.
  * @see https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server-span
  */
@@ -42,9 +43,10 @@ export function httpTelemetry(options: {
   untraced: (path: string) => boolean;
   patternOf?: (path: string) => string | undefined;
   trustsCaller?: boolean;
+  expected?: readonly { method: string; path: string }[];
 }): RequestHandler {
   const tracer = trace.getTracer('ragbase.http');
-  const series = createHttpMetrics();
+  const series = createHttpMetrics(options.expected);
   const parentOf = createParentReader();
   const routeOf = createRouteReader(options.patternOf);
   const ended = afterTurn<Ended>((all) => {

@@ -220,7 +220,7 @@ describe('the parse pool', () => {
     });
 
     it('forgets a document that is aborted while it waits', async () => {
-      openHostile({ timeoutMs: 1000 });
+      openHostile({ timeoutMs: 3000 });
       const looping = assert.rejects(act('wait without end'), { code: 'PARSE_TIMEOUT' });
       const abort = new AbortController();
       const waiting = act('pid', abort.signal);

@@ -101,6 +101,7 @@ describe('the series of the service', function suite() {
           new RegExp(`^documents_processed_total\\{status="${status}",format="${format}",lane=`, 'm'),
         );
     assert.match(series, /^telemetry_spans_lost_total\{reason="queue_full"\} 0$/m);
+    assert.match(series, /^http_requests_total\{method="POST",path="\/api\/v1\/search",status="503"\} 0$/m);
   });
 
   it('are what promtool calls clean', async function test() {
