@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { on } from 'node:events';
 import type { Socket } from 'node:net';
 
 /** First number of what a client says in place of a start-up message. @see https://www.postgresql.org/docs/current/protocol-message-formats.html */
@@ -7,6 +7,9 @@ const ENCRYPTION_REQUESTS = [80_877_103, 80_877_104];
 /** As Postgres has them. */
 const MAX_MESSAGE = 10_000;
 const PATIENCE_MS = 10_000;
+
+/** So many bytes of what a client says, once they are there. */
+type Take = (bytes: number) => Promise<Buffer>;
 
 const ASK_FOR_PASSWORD = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]);
 
@@ -17,11 +20,20 @@ const ASK_FOR_PASSWORD = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]);
  */
 export async function admitClient(client: Socket, isPassword: (given: string) => boolean): Promise<boolean> {
   const tooLong = setTimeout(() => client.destroy(), PATIENCE_MS);
+  // One listener for all: each new one is told at once of what is there, and a message in pieces would be asked for without end.
+  const arrivals = on(client, 'readable', { close: ['close'] });
+  const take: Take = async (bytes) => {
+    for (;;) {
+      const taken = client.read(bytes) as Buffer | null;
+      if (taken?.length === bytes) return taken;
+      if (client.destroyed || client.readableEnded || (await arrivals.next()).done) throw new Error('the client left');
+    }
+  };
   try {
-    const startUp = await readStartUp(client);
+    const startUp = await readStartUp(client, take);
     client.write(ASK_FOR_PASSWORD);
-    const [type] = await take(client, 1);
-    const password = (await takeMessage(client)).subarray(4, -1).toString();
+    const [type] = await take(1);
+    const password = (await takeMessage(take)).subarray(4, -1).toString();
     if (type !== 'p'.charCodeAt(0) || !isPassword(password)) throw new Error('no, or a wrong password');
     client.unshift(startUp);
     return true;
@@ -30,13 +42,14 @@ export async function admitClient(client: Socket, isPassword: (given: string) =>
     return false;
   } finally {
     clearTimeout(tooLong);
+    await arrivals.return?.();
   }
 }
 
 /** The start-up message, after the answers to what may come before. */
-async function readStartUp(client: Socket): Promise<Buffer> {
+async function readStartUp(client: Socket, take: Take): Promise<Buffer> {
   for (let tries = 0; tries < 3; tries += 1) {
-    const message = await takeMessage(client);
+    const message = await takeMessage(take);
     const code = message.length < 8 ? CANCEL_REQUEST : message.readUInt32BE(4);
     // There is one session, which can't be interrupted.
     if (code === CANCEL_REQUEST) break;
@@ -47,20 +60,11 @@ async function readStartUp(client: Socket): Promise<Buffer> {
 }
 
 /** A message whose first four bytes are its length, with those. */
-async function takeMessage(client: Socket): Promise<Buffer> {
-  const head = await take(client, 4);
+async function takeMessage(take: Take): Promise<Buffer> {
+  const head = await take(4);
   const length = head.readUInt32BE(0);
   if (length < 4 || length > MAX_MESSAGE) throw new Error('not the Postgres protocol');
-  return length === 4 ? head : Buffer.concat([head, await take(client, length - 4)]);
-}
-
-async function take(client: Socket, bytes: number): Promise<Buffer> {
-  for (;;) {
-    const taken = client.read(bytes) as Buffer | null;
-    if (taken?.length === bytes) return taken;
-    if (client.destroyed || client.readableEnded) throw new Error('the client left');
-    await Promise.race([once(client, 'readable'), once(client, 'close')]);
-  }
+  return length === 4 ? head : Buffer.concat([head, await take(length - 4)]);
 }
 
 function refusal(): Buffer {

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import redis from 'redis';
 import { type Stack, startStack } from '../../deploy/local/stack.ts';
@@ -15,14 +16,17 @@ const SERVICE = ['test/deploy/stand-in-service.ts'];
 describe('the embedded Postgres and Redis', function suite() {
   this.timeout(120_000);
 
+  const warnings: string[] = [];
   async function withStack(work: (stack: Stack, folder: string) => Promise<void>) {
     await using folder = await temporaryFolder();
     const dataDir = join(folder.path, 'data');
     const { DATABASE_URL: _database, REDIS_URL: _redis, ...env } = process.env;
+    warnings.length = 0;
     const stack = await startStack({
       dataDir,
       env,
       ports: 'free',
+      onLine: ({ text }) => void (/Warning/.test(text) && warnings.push(text)),
       services: { backend: [...SERVICE, 'PORT'], worker: [...SERVICE, 'WORKER_PORT'], usesModel: false },
     });
     try {
@@ -45,6 +49,12 @@ describe('the embedded Postgres and Redis', function suite() {
         const socket = connect(Number(port), '127.0.0.1', () => socket.write(said)).on('error', () => undefined);
         return socket;
       });
+      const slow = connect(Number(port), '127.0.0.1').on('error', () => undefined);
+      for (const byte of '\0\0\0\x64\0\x03\0\0user'.split('')) {
+        slow.write(byte);
+        await delay(20);
+      }
+      slow.destroy();
       const owner = new pg.Client(stack.databaseUrl);
       await owner.connect();
       assert.deepEqual((await owner.query('SELECT 1 AS one')).rows, [{ one: 1 }]);
@@ -67,6 +77,7 @@ describe('the embedded Postgres and Redis', function suite() {
       await answer;
       await pool.end();
       for (const socket of strangers) socket.destroy();
+      assert.deepEqual(warnings, []);
 
       const recorded = JSON.parse(await readFile(join(folder, 'redis.json'), 'utf8')) as {
         port: number;
