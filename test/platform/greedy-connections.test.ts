@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import express from 'express';
 import { capConnections } from '../../src/platform/cap-connections.ts';
 import { cutStalledAnswers } from '../../src/platform/cut-stalled-answers.ts';
@@ -46,6 +47,28 @@ describe('connections that take from others', () => {
   const refusals = async (reason: string) =>
     (await recorded.points('requests_refused_total')).find(({ labels }) => labels['reason'] === reason)?.value ?? 0;
   const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+
+  describe('by answers that wait for their turn', () => {
+    const asked = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+    beforeEach(() => {
+      const made = createServer((request, response) => {
+        if (request.url === '/at-once') response.end('ok');
+      });
+      cutStalledAnswers(made, { stallMs: 400 });
+      return serve(made);
+    });
+
+    it('are cut where the one before never comes', async () => {
+      const [, accepted] = await Promise.all([open(asked('/never') + asked('/at-once')), once(server, 'connection')]);
+      await until(() => (accepted as [Socket])[0].destroyed);
+    });
+
+    it('stay where none waits, however long the one takes that is worked on', async () => {
+      const [, accepted] = await Promise.all([open(asked('/at-once') + asked('/never')), once(server, 'connection')]);
+      await delay(1_500);
+      assert.equal((accepted as [Socket])[0].destroyed, false);
+    });
+  });
 
   describe('by answers that they do not read', () => {
     const SIZE = 16 * 1024 * 1024;
